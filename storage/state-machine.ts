@@ -28,7 +28,7 @@ import { type Capture, type DatabaseReport, Databases } from './keyspace/databas
 import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry, storedBytes } from './keyspace/entry.ts';
 import type { Footprint } from './keyspace/footprint.ts';
-import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
+import { type GroupKeyspace, withoutValue } from './keyspace/group-keyspace.ts';
 import { KeyEvents, type Notification } from './keyspace/key-events.ts';
 import { type KeysView, VIEW_CHANGES_MAX } from './keyspace/keys-view.ts';
 import {
@@ -52,7 +52,7 @@ import {
   waitedType,
 } from './keyspace/waited-keys.ts';
 import { type Written, WrittenKeys } from './keyspace/written-keys.ts';
-import { DATABASES, UNIT_WRITE_BYTES_MAX } from './limits.ts';
+import { DATABASES, KEYS_IN_UNIT_MAX, UNIT_WRITE_BYTES_MAX } from './limits.ts';
 import { MEMORY_SETTING, STEPS_SETTING } from './script-limits.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
@@ -312,12 +312,28 @@ export class StateMachine {
    */
   fetch(commands: Uint8Array, { executeAt, footprint, bytesMax }: FetchOptions): Uint8Array {
     if (this.#open) throw new ApplyOrderError('entries were fetched inside a transaction');
-    const { keys, findsKeys, wholeStore } = namedKeys(commands);
+    const { keys, findsKeys, wholeStore, listsKeys } = namedKeys(commands);
     const { fromSlot } = this.#group;
     const named = this.#entriesOf(keys);
-    const entries = findsKeys ? concat(named, this.#entriesIn(footprint)) : named;
-    const databases = wholeStore ? this.#fetchDatabases(executeAt) : [];
+    // The entry that is told of a key last is the one that counts.
+    let entries: Iterable<FetchedEntry> = named;
+    if (findsKeys) entries = concat(named, this.#entriesIn(footprint));
+    else if (listsKeys) entries = concat(this.#names(), named);
+    const looksAtAll = wholeStore || (findsKeys && footprint === undefined);
+    const databases = looksAtAll ? this.#fetchDatabases(executeAt) : [];
     return encodeFetched({ fromSlot, databases, entries }, bytesMax);
+  }
+
+  /** All keys, without their values, of each database that has not too many for a list. */
+  *#names(): Generator<FetchedEntry> {
+    for (const database of this.#databases.numbers) {
+      const keyspace = this.#databases.of(database);
+      if (keyspace.size > KEYS_IN_UNIT_MAX) continue;
+      for (const item of entriesOf(keyspace)) {
+        const { key, entry } = withoutValue(item);
+        yield { database, key, removedAt: keyspace.lastRemovalOf(key), entry };
+      }
+    }
   }
 
   #fetchDatabases(executeAt: Timestamp): FetchedDatabase[] {

@@ -7,9 +7,7 @@ export const REFUSED = {
   clock: (complaint: string): string => `CLOCK refused, nothing was done: ${complaint}`,
   quorum: 'NOQUORUM refused, nothing was done: this node cannot reach a majority of its peers',
   timeout: 'TIMEOUT refused, nothing was done: the command waited too long for its turn',
-  severalGroups: (command: string): string =>
-    `CROSSSLOT refused, nothing was done: ${command} cannot run over several ranges like this`,
-  moved: 'TRYAGAIN refused, nothing was done: a range of it was divided meanwhile',
+  moved: 'TRYAGAIN refused, nothing was done: the ranges that it needs are changing',
   invalidated: 'TRYAGAIN refused, nothing was done: the transaction was invalidated',
   read: 'TIMEOUT refused, nothing was read: a majority did not answer in time',
   busy: 'BUSY refused, nothing was done: too many commands are waiting',

@@ -44,7 +44,7 @@ import { EXPIRE_EVERY_MS, EXPIRE_GRACE_MS, EXPIRE_PAUSE_MS, OWN_CONNECTION } fro
 import { GroupWork } from './group-work.ts';
 import type { CoordinatorActorMessage, ExecutorMessage, OutsideRun, ReadDone } from './messages.ts';
 import type { Outbox } from './outbox.ts';
-import { isListing, SpanningWork, unspannable } from './spanning-work.ts';
+import { SpanningWork, toldByOthers } from './spanning-work.ts';
 import { TableQuestion } from './table-question.ts';
 import { type ProposalOutcome, TopologyProposals } from './topology-proposals.ts';
 import { commandsOf, TxnTrace } from './txn-trace.ts';
@@ -393,15 +393,15 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   /** It waits for a batch of the groups that have its slots now. */
   #place(received: Pending): void {
-    const part = this.#spanning.current(received.part);
+    const current = this.#spanning.current(received.part);
+    const work = this.#workOf(current);
+    const isElsewhere = current.groups.some((group) => this.#groups.get(group) === undefined);
+    const part = work !== undefined && isElsewhere ? toldByOthers(current) : current;
     const pending = part === received.part ? received : { ...received, part };
-    const work = this.#workOf(part);
-    const refusedCommand = part.groups.length > 1 ? this.#refusedCommand(part) : undefined;
     if (work === undefined && this.#handOn(pending)) return;
-    if (work === undefined || refusedCommand !== undefined) {
-      const isDivided = part !== received.part;
-      const why = isDivided ? REFUSED.moved : REFUSED.severalGroups(refusedCommand ?? 'it');
-      return this.#fail(pending, why);
+    // Of a command that waits, the others must have noted it.
+    if (work === undefined || (isElsewhere && part.waits && part.isNoted !== true)) {
+      return this.#fail(pending, REFUSED.moved);
     }
     const refusal = this.#refusalOf(part, work);
     if (refusal !== undefined) return this.#fail(pending, refusal);
@@ -500,17 +500,6 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       if (isOwn) this.#fail(pending, REFUSED.moved);
       else this.#place(pending);
     }
-  }
-
-  /**
-   * A command that cannot run over the groups of a part. KEYS needs all of them in this store:
-   * nobody else lists for this node's clients. Of one that waits, the others must have noted it.
-   */
-  #refusedCommand(part: Part): string | undefined {
-    const isElsewhere = part.groups.some((group) => this.#groups.get(group) === undefined);
-    if (isElsewhere && isListing(part)) return 'KEYS';
-    const isUnknown = isElsewhere && part.waits && part.isNoted !== true;
-    return isUnknown ? 'a command that waits' : unspannable(part);
   }
 
   /** Of the first group of the part that is in this store. */

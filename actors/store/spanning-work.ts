@@ -3,9 +3,11 @@
  * transaction with commands of other clients. Knows which slots belong to which group. Pure.
  */
 import { Arguments } from '../../storage/arguments.ts';
+import { fitsArity } from '../../storage/commands/command.ts';
 import { commandFor } from '../../storage/commands/command-table.ts';
+import { TOLD_KEYS_COMMAND } from '../../storage/commands/whole-store.ts';
+import { requestOf } from '../../storage/request.ts';
 import type { Part } from '../../transport/resp/connection/part.ts';
-import { slotOfCursor } from '../../transport/resp/connection/placement.ts';
 import { participantsOf, WHOLE_STORE } from '../accord/primitives/participants.ts';
 import type { SpanningPart } from '../accord/primitives/spanning-body.ts';
 import { followersOf, type Group } from '../accord/topology/group.ts';
@@ -117,33 +119,28 @@ function holds({ fromConflictSlot, toConflictSlot }: Group, slot: number): boole
 }
 
 const args = new Arguments();
-/** Commands over all keys that run over several groups, also in a block. */
-const IN_BLOCKS: ReadonlySet<string> = new Set(['DBSIZE', 'FLUSHALL', 'FLUSHDB', 'SWAPDB']);
-const ALONE: ReadonlySet<string> = new Set([...IN_BLOCKS, 'KEYS', 'RANDOMKEY']);
 
-/** A command of the part that cannot run over several groups, or not in a block over them. */
-export function unspannable({ bytes, count, wholeStore }: Part): string | undefined {
-  if (!wholeStore) return undefined;
-  const allowed = count === 1 ? ALONE : IN_BLOCKS;
-  for (let at = 0; at < bytes.length; ) {
-    at = args.next(bytes, at);
-    const command = commandFor(args);
-    if (command?.keys === 'whole-store' && !allowed.has(command.name)) return command.name;
-  }
-  return undefined;
-}
-
-/** Of SCAN by itself: the slot that its cursor is in. */
+/** Of a walk by itself: the slot that it is in. */
 function walksFrom({ bytes, count, wholeStore, groups }: Part): number | undefined {
   if (!wholeStore || count !== 1 || groups.length !== 1) return undefined;
   args.next(bytes, 0);
-  if (!args.is(0, 'SCAN') || args.count < 2) return undefined;
-  return slotOfCursor(args.text(1));
+  const command = commandFor(args);
+  return command !== undefined && fitsArity(command.arity, args.count)
+    ? command.walksFrom?.(args)
+    : undefined;
 }
 
-/** KEYS alone: listed in every group by the node whose client waits. */
-export function isListing({ bytes, count, wholeStore }: Part): boolean {
-  if (!wholeStore || count !== 1) return false;
+/**
+ * KEYS by itself is listed in every group by the node whose client waits. One that is no member of
+ * all of them is told the keys by the others, as it is for KEYS among other commands.
+ */
+export function toldByOthers<P extends Pick<Part, 'bytes' | 'count' | 'wholeStore'>>(part: P): P {
+  const { bytes, count, wholeStore } = part;
+  if (!wholeStore || count !== 1) return part;
   args.next(bytes, 0);
-  return args.is(0, 'KEYS');
+  if (!args.is(0, 'KEYS') || args.count !== 2) return part;
+  const told = requestOf([TOLD_KEYS_COMMAND, args.text(1)]);
+  // The database that it is for.
+  told[0] = bytes[0] as number;
+  return { ...part, bytes: told };
 }

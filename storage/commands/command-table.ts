@@ -34,7 +34,7 @@ import { STRING_COMMANDS } from './strings.ts';
 import { TOPOLOGY_COMMANDS } from './topology-change.ts';
 import { USERS_COMMANDS } from './users.ts';
 import { WATCH_COMMANDS } from './watched.ts';
-import { WHOLE_STORE_COMMANDS } from './whole-store.ts';
+import { TOLD_KEYS, WHOLE_STORE_COMMANDS } from './whole-store.ts';
 import { ZSET_COMBINE_COMMANDS } from './zset/combine.ts';
 import { ZSET_MEMBER_COMMANDS } from './zset/members.ts';
 import { ZSET_POP_COMMANDS } from './zset/pops.ts';
@@ -92,6 +92,7 @@ const byName = new Map(
     ...SETTING_COMMANDS,
     ...USERS_COMMANDS,
     ...TOPOLOGY_COMMANDS,
+    TOLD_KEYS,
   ].map((command) => [command.name, command]),
 );
 

@@ -93,6 +93,13 @@ export interface Command {
   readonly fixedKeys?: KeyRange | undefined;
   /** Whether the command needs keys that only show while it runs (`Keyspace.findNamed`). */
   readonly findsKeys?: ((args: Words) => boolean) | undefined;
+  /**
+   * Of one that looks at all keys, though outside of MULTI blocks and scripts only at those behind
+   * each other from this conflict slot on, in the group of that slot.
+   */
+  readonly walksFrom?: ((args: Words) => number) | undefined;
+  /** Whether it looks at the names of all keys, over several groups in the transaction itself. */
+  readonly listsKeys?: ((args: Arguments) => boolean) | undefined;
   /** It is for the cluster's table, which the meta group has; all others are for keys. */
   readonly ofTable?: true;
   /** It does not look at the values of its keys, only whether they are there. */
@@ -251,6 +258,8 @@ export function command(entry: CommandEntry): Command {
     keys: entry.keys,
     fixedKeys: entry.fixedKeys,
     findsKeys: entry.findsKeys,
+    walksFrom: entry.walksFrom,
+    listsKeys: entry.listsKeys,
     waits: entry.waits,
     kind,
     ...(entry.growth === undefined ? {} : { growth: entry.growth }),

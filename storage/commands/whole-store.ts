@@ -2,8 +2,8 @@
 
 import type { Arguments } from '../arguments.ts';
 import type { StoredEntry } from '../keyspace/entry.ts';
-import type { Keyspace } from '../keyspace/keyspace.ts';
-import { firstSlotOf, POSITIONS, positionOf } from '../keyspace/slots.ts';
+import type { KeyPage, Keyspace } from '../keyspace/keyspace.ts';
+import { firstSlotOf, POSITIONS, positionOf, slotOfPosition } from '../keyspace/slots.ts';
 import { KEYS_IN_UNIT_MAX } from '../limits.ts';
 import { parseUnsigned } from '../types/integers.ts';
 import { type Command, command, SYNTAX_ERROR } from './command.ts';
@@ -19,6 +19,11 @@ const KEYS_IN_UNIT_BYTES_MAX = 1024 * 1024;
 const TOO_MANY_IN_UNIT =
   `ERR KEYS in a MULTI block or script takes at most ${KEYS_IN_UNIT_MAX} keys of ` +
   `${KEYS_IN_UNIT_BYTES_MAX} bytes in all: send it alone, or use SCAN`;
+const TOO_MANY_TOLD =
+  `ERR KEYS takes at most ${KEYS_IN_UNIT_MAX} keys of ${KEYS_IN_UNIT_BYTES_MAX} bytes in all at a ` +
+  'node that is no member of all ranges: send it to one that is, or use SCAN';
+/** KEYS by itself, where its node cannot list all groups. */
+export const TOLD_KEYS_COMMAND = 'HOLO.KEYS';
 /** Keys past their deadline that one RANDOMKEY removes before it gives up. */
 const RANDOMKEY_VISITS_MAX = 4_096;
 const TOO_MANY = Symbol('too many keys are past their deadline');
@@ -28,11 +33,14 @@ const MANY_EXPIRED =
 /**
  * https://redis.io/docs/latest/commands/scan. A cursor is a position in hash order (48 bits), in
  * decimal: it is valid on every node, never expires, and needs no state. A key that exists during
- * the whole walk is returned; none is returned twice. A walk goes through the groups one by one.
+ * the whole walk is returned; none is returned twice. A walk goes through the groups one by one,
+ * but in a MULTI block or script a page is of all groups.
  */
 const scan = command({
   group: 'generic',
   keys: 'whole-store',
+  walksFrom: (args) => slotOfCursor(args.text(1)),
+  listsKeys: () => true,
   flags: 'readonly',
   name: 'SCAN',
   arity: -2,
@@ -46,8 +54,8 @@ const scan = command({
     if (typeof options === 'string') return out.error(options);
     // A cursor that no SCAN returns points behind all keys.
     const position = Number(cursor);
-    const page =
-      position < POSITIONS ? keyspace.exactPage(position, options.count) : { items: [], next: 0 };
+    const page = pageAt(keyspace, position, options.count);
+    if (page === undefined) return out.error(tooManyFor('SCAN'));
     const found = page.items.filter((item) => isWanted(item, options) && keyspace.isAlive(item));
     out.array(2);
     const hasNext = page.next !== 0 || position >= keyspace.end || keyspace.end === POSITIONS;
@@ -57,13 +65,44 @@ const scan = command({
   },
 });
 
+/** Undefined: over several groups, there are too many keys. */
+function pageAt(keyspace: Keyspace, position: number, limit: number): KeyPage | undefined {
+  if (position >= POSITIONS) return { items: [], next: 0 };
+  if (keyspace.listed === undefined) return keyspace.exactPage(position, limit);
+  const items = keyspace.listed()?.filter((item) => placeOf(item) >= position);
+  if (items === undefined) return undefined;
+  let end = Math.min(limit, items.length);
+  const last = items[end - 1];
+  if (last === undefined) return { items, next: 0 };
+  // A cursor cannot point between keys of one position.
+  for (let next = items[end]; next && placeOf(next) === placeOf(last); next = items[end]) end += 1;
+  return { items: items.slice(0, end), next: end === items.length ? 0 : placeOf(last) + 1 };
+}
+
+function placeOf({ slot, place }: StoredEntry): number {
+  return positionOf(slot, place);
+}
+
+export function tooManyFor(name: string): string {
+  return (
+    `ERR ${name} in a MULTI block or script over several ranges takes at most ` +
+    `${KEYS_IN_UNIT_MAX} keys: send it alone`
+  );
+}
+
+/** The conflict slot in which a walk goes on; of a wrong cursor: the first. */
+function slotOfCursor(cursor: string): number {
+  const position = Number(parseUnsigned(cursor) ?? 0);
+  return position < POSITIONS ? slotOfPosition(position) : 0;
+}
+
 function isWanted(item: StoredEntry, options: ScanOptions): boolean {
   if (options.type !== undefined && options.type !== item.entry.type.name) return false;
   return options.pattern === undefined || options.pattern.matches(item.key);
 }
 
 /** Visits all keys, in hash order; `false` from the visitor ends it. */
-export function forEachKey(
+function forEachKey(
   keyspace: Keyspace,
   start: number,
   visit: (item: StoredEntry) => boolean,
@@ -80,7 +119,9 @@ export function forEachKey(
  * KEYS as a unit by itself: the node whose client waits lists the keys, usually in slices of its
  * own (`actors/store/key-listings.ts`). Nothing is removed: replicas without the client do nothing.
  */
-function listAlone(keyspace: Keyspace, pattern: Glob, out: ReplySink): void {
+function listAlone(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
+  const pattern = new Glob(args.text(1));
+  if (pattern.problem !== undefined) return out.error(pattern.problem);
   if (out === NO_REPLY) return;
   const found: string[] = [];
   forEachKey(keyspace, 0, ({ key, entry }) => {
@@ -91,9 +132,42 @@ function listAlone(keyspace: Keyspace, pattern: Glob, out: ReplySink): void {
   for (const key of found) out.bulk(key);
 }
 
+/** KEYS in the order of its transaction; the error line, if there are too many keys. */
+function listInUnit(keyspace: Keyspace, args: Arguments, out: ReplySink, tooMany: string): void {
+  const pattern = new Glob(args.text(1));
+  if (pattern.problem !== undefined) return out.error(pattern.problem);
+  if (keyspace.size > KEYS_IN_UNIT_MAX) return out.error(tooMany);
+  const found: string[] = [];
+  let bytesLeft = KEYS_IN_UNIT_BYTES_MAX;
+  const isWhole = visitAll(keyspace, 0, (item) => {
+    bytesLeft -= item.key.length;
+    if (bytesLeft >= 0 && pattern.matches(item.key) && keyspace.isAlive(item)) found.push(item.key);
+    return bytesLeft >= 0;
+  });
+  if (!isWhole || bytesLeft < 0) return out.error(tooMany);
+  out.array(found.length);
+  for (const key of found) out.bulk(key);
+}
+
+/** As `forEachKey`, over several groups too. `false`: there are too many keys for that. */
+export function visitAll(
+  keyspace: Keyspace,
+  start: number,
+  visit: (item: StoredEntry) => boolean,
+): boolean {
+  if (keyspace.listed === undefined) {
+    forEachKey(keyspace, start, visit);
+    return true;
+  }
+  const listed = keyspace.listed();
+  listed?.every((item) => placeOf(item) < start || visit(item));
+  return listed !== undefined;
+}
+
 const keys = command({
   group: 'generic',
   keys: 'whole-store',
+  listsKeys: (args) => !args.isAlone,
   flags: 'readonly',
   dangerous: true,
   name: 'KEYS',
@@ -102,23 +176,24 @@ const keys = command({
   since: '1.0.0',
   complexity: 'O(N) with N being the number of keys in the store.',
   run(keyspace, args, out) {
-    const pattern = new Glob(args.text(1));
-    if (pattern.problem !== undefined) return out.error(pattern.problem);
-    if (args.isAlone) return listAlone(keyspace, pattern, out);
-    if (keyspace.size > KEYS_IN_UNIT_MAX) return out.error(TOO_MANY_IN_UNIT);
-    const found: string[] = [];
-    let bytesLeft = KEYS_IN_UNIT_BYTES_MAX;
-    forEachKey(keyspace, 0, (item) => {
-      bytesLeft -= item.key.length;
-      if (bytesLeft >= 0 && pattern.matches(item.key) && keyspace.isAlive(item)) {
-        found.push(item.key);
-      }
-      return bytesLeft >= 0;
-    });
-    if (bytesLeft < 0) return out.error(TOO_MANY_IN_UNIT);
-    out.array(found.length);
-    for (const key of found) out.bulk(key);
+    if (args.isAlone) listAlone(keyspace, args, out);
+    else listInUnit(keyspace, args, out, TOO_MANY_IN_UNIT);
   },
+});
+
+/** Clients cannot send it. */
+export const TOLD_KEYS = command({
+  group: 'generic',
+  keys: 'whole-store',
+  listsKeys: () => true,
+  flags: 'readonly',
+  dangerous: true,
+  name: TOLD_KEYS_COMMAND,
+  arity: 2,
+  summary: 'Find keys of groups that the node of the client does not have',
+  since: '0.1.0',
+  complexity: 'O(N) with N being the number of keys in the store.',
+  run: (keyspace, args, out) => listInUnit(keyspace, args, out, TOO_MANY_TOLD),
 });
 
 /**
@@ -149,6 +224,17 @@ function randomKey(keyspace: Keyspace): string | undefined | typeof TOO_MANY {
   return undefined;
 }
 
+/** Over several groups, beside other commands, which may have removed what the groups have told. */
+function randomListed(keyspace: Keyspace, listed: readonly StoredEntry[]): string | undefined {
+  const random = keyspace.random();
+  const left = [...listed];
+  while (left.length > 0) {
+    const [drawn] = left.splice(random.below(left.length), 1);
+    if (drawn !== undefined && keyspace.isAlive(drawn)) return drawn.key;
+  }
+  return undefined;
+}
+
 function* keysBetween(
   keyspace: Keyspace,
   from: number,
@@ -171,14 +257,22 @@ function* keysBetween(
 const randomkey = command({
   group: 'generic',
   keys: 'whole-store',
+  listsKeys: (args) => !args.isAlone,
   flags: 'readonly',
   name: 'RANDOMKEY',
   arity: 1,
   summary: 'Return a random key from the keyspace',
   since: '1.0.0',
   complexity: 'O(1), more where many keys are past their deadline.',
-  run(keyspace, _args, out) {
-    const found = keyspace.anyKey === undefined ? randomKey(keyspace) : keyspace.anyKey();
+  run(keyspace, args, out) {
+    let found: string | undefined | typeof TOO_MANY;
+    if (keyspace.listed === undefined) found = randomKey(keyspace);
+    else if (args.isAlone) found = keyspace.anyKey?.();
+    else {
+      const listed = keyspace.listed();
+      if (listed === undefined) return out.error(tooManyFor('RANDOMKEY'));
+      found = randomListed(keyspace, listed);
+    }
     if (found === undefined) out.nil();
     else if (found === TOO_MANY) out.error(MANY_EXPIRED);
     else out.bulk(found);

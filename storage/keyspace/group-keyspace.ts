@@ -352,9 +352,8 @@ export class GroupKeyspace implements Keyspace {
     return slot >= this.#firstSlot && slot < this.#endSlot;
   }
 
-  needAll(): boolean {
+  needAll(): void {
     this.#context.needAll(this.#firstSlot === 0 && this.#endSlot === CONFLICT_SLOTS);
-    return true;
   }
 
   /** The cell that a look-up has found, if its key exists and is alive. */
@@ -396,9 +395,7 @@ export class GroupKeyspace implements Keyspace {
     const hash = this.#hash.ofText(key);
     const cell = this.#cache.get(key, hash) ?? this.#load(key, hash);
     if (cell === undefined || cell.entry.type === NONE) return undefined;
-    if (withValue) return this.wholeEntry(cell);
-    const { deadline, version } = cell.entry;
-    return new Entry(STRING as ValueType, '', deadline, version);
+    return withValue ? this.wholeEntry(cell) : withoutValue(cell).entry;
   }
 
   /** As `lastRemoval`. */
@@ -851,7 +848,7 @@ function valueBytes(items: readonly StoredEntry[]): number {
   return items.reduce((bytes, { entry }) => bytes + storedBytes(entry), 0);
 }
 
-function withoutValue({ key, slot, place, entry }: StoredEntry): StoredEntry {
+export function withoutValue({ key, slot, place, entry }: StoredEntry): StoredEntry {
   const { type, deadline, version } = entry;
   return { key, slot, place, entry: new Entry(type, '', deadline, version) };
 }
@@ -861,7 +858,8 @@ function endOf(items: readonly StoredEntry[]): number {
   return last === undefined ? 0 : positionOf(last.slot, last.place);
 }
 
-function inOrder(a: StoredEntry, b: StoredEntry): number {
+/** Hash order. */
+export function inOrder(a: StoredEntry, b: StoredEntry): number {
   return (
     positionOf(a.slot, a.place) - positionOf(b.slot, b.place) ||
     (a.key < b.key ? -1 : Number(a.key > b.key))

@@ -88,6 +88,12 @@ export interface Keyspace {
   /** Over several groups: a living key of any of them, at random; undefined: there is none. */
   anyKey?(): string | undefined;
 
+  /**
+   * The same, for a command beside others of its unit or script: all keys, in hash order.
+   * Undefined: they are more than `KEYS_IN_UNIT_MAX`, or were so at the beginning in one group.
+   */
+  listed?(): readonly StoredEntry[] | undefined;
+
   /** The same of one Redis slot. */
   keysIn(redisSlot: number): number;
 
@@ -116,8 +122,8 @@ export interface Keyspace {
    */
   need(args: Arguments, i: number): void;
 
-  /** The same for one that looks at all keys; `false`: it cannot, over several groups. */
-  needAll(): boolean;
+  /** The same for one that looks at all keys. */
+  needAll(): void;
 
   /**
    * The same where the command takes one type only: throws `WRONG_TYPE` for another one, which the

@@ -7,7 +7,14 @@
 import { max, type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
 import { Cell } from '../keyspace/cell-cache.ts';
-import { ABSENT, type Deadline, Entry, NO_DEADLINE, NONE } from '../keyspace/entry.ts';
+import {
+  ABSENT,
+  type Deadline,
+  Entry,
+  NO_DEADLINE,
+  NONE,
+  type StoredEntry,
+} from '../keyspace/entry.ts';
 import { joinPieces } from '../keyspace/group-keyspace.ts';
 import { type Found, PAST_DEADLINE, RUN_ENDS } from '../keyspace/keyspace.ts';
 import type { RunContext, Undo } from '../keyspace/run-context.ts';
@@ -24,12 +31,19 @@ export class FetchedKeyspace {
   /** By Redis slot. */
   readonly #removedAt = new Map<number, Timestamp>();
   #clearedAt = ZERO;
+  #isListed: boolean;
   /** Keys of the other groups, also those that were not sent. */
   #size: number;
 
-  constructor(context: RunContext, fetched: readonly FetchedEntry[], size: number) {
+  /** `isListed`: where commands list keys, `fetched` has all of them. */
+  constructor(
+    context: RunContext,
+    fetched: readonly FetchedEntry[],
+    { size, isListed }: { readonly size: number; readonly isListed: boolean },
+  ) {
     this.#context = context;
     this.#size = size;
+    this.#isListed = isListed;
     for (const { key, removedAt, entry } of fetched) {
       this.#removedAt.set(redisSlotOf(slotOfText(key)), removedAt);
       if (entry !== undefined) this.#cells.set(key, cellOf(key, entry));
@@ -40,9 +54,20 @@ export class FetchedKeyspace {
     return this.#size;
   }
 
+  /** All keys, in no order; undefined: there were too many to be sent. */
+  listed(): StoredEntry[] | undefined {
+    if (!this.#isListed) return undefined;
+    return [...this.#cells.values()].filter(({ entry }) => entry.type !== NONE);
+  }
+
+  isAlive({ key, entry }: StoredEntry): boolean {
+    return !entry.expired(this.#context.nowMs) || this.#living(this.#cells.get(key)) !== undefined;
+  }
+
   clear(): void {
     this.#cells.clear();
     this.#size = 0;
+    this.#isListed = true;
     this.#clearedAt = this.#context.version;
   }
 

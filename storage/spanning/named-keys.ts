@@ -15,21 +15,25 @@ export interface NamedKey {
 
 /**
  * Each once, in the order in which they are named. `findsKeys`: some command needs others, which
- * only show while it runs. `wholeStore`: some command looks at all keys.
+ * only show while it runs. `wholeStore`: some command looks at all keys, and with `listsKeys` at
+ * their names.
  */
 export function namedKeys(commands: Uint8Array): {
   readonly keys: readonly NamedKey[];
   readonly findsKeys: boolean;
   readonly wholeStore: boolean;
+  readonly listsKeys: boolean;
 } {
   let findsKeys = false;
   let wholeStore = false;
+  let listsKeys = false;
   const args = new Arguments();
   const named = new Map<string, NamedKey>();
   for (let at = 0; at < commands.length; ) {
     at = args.next(commands, at);
     const command = commandFor(args);
     wholeStore ||= command?.keys === 'whole-store';
+    listsKeys ||= command?.listsKeys?.(args) === true;
     if (command === undefined || typeof command.keys === 'string') continue;
     if (!fitsArity(command.arity, args.count)) continue;
     findsKeys ||= command.findsKeys?.(args) === true;
@@ -41,7 +45,7 @@ export function namedKeys(commands: Uint8Array): {
       named.set(name, { database, key, slot: args.slot(i), needsValue });
     }
   }
-  return { keys: [...named.values()], findsKeys, wholeStore };
+  return { keys: [...named.values()], findsKeys, wholeStore, listsKeys };
 }
 
 /** Watched keys are named with their databases. */

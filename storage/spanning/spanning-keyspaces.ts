@@ -10,11 +10,12 @@ import type { GroupSlots } from '../engine.ts';
 import type { Cell } from '../keyspace/cell-cache.ts';
 import type { Databases } from '../keyspace/databases.ts';
 import type { Deadline, StoredEntry } from '../keyspace/entry.ts';
-import type { GroupKeyspace } from '../keyspace/group-keyspace.ts';
+import { type GroupKeyspace, inOrder } from '../keyspace/group-keyspace.ts';
 import type { EventClass } from '../keyspace/key-events.ts';
 import type { Found, KeyPage, Keyspace, NothingOptions } from '../keyspace/keyspace.ts';
 import type { SideEffects } from '../keyspace/side-effects.ts';
-import { firstSlotOf, slotOfText } from '../keyspace/slots.ts';
+import { firstSlotOf, POSITIONS, slotOfText } from '../keyspace/slots.ts';
+import { KEYS_IN_UNIT_MAX } from '../limits.ts';
 import type { ScriptLimits } from '../script-limits.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
@@ -23,6 +24,9 @@ import type { Thresholds } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import type { FetchedGroup } from './fetched-entries.ts';
 import { FetchedKeyspace } from './fetched-keyspace.ts';
+
+/** Keys that a list takes from the group's own at a time. */
+const PAGE_KEYS = 256;
 
 export class SpanningKeyspaces {
   readonly databases: Databases;
@@ -60,11 +64,18 @@ export class SpanningKeyspaces {
     if (known !== undefined) return known;
     const others = this.#groups.filter(({ fromSlot }) => fromSlot !== this.#group.fromSlot);
     const entries = others.flatMap((group) => group.entries);
-    const sizes = others.flatMap((group) => group.databases);
+    const sizesOf = (groups: readonly FetchedGroup[]): number[] =>
+      groups.flatMap(({ databases }) =>
+        databases.flatMap((each) => (each.database === database ? each.keys : [])),
+      );
     const made = new FetchedKeyspace(
       this.databases.context,
       entries.filter((each) => each.database === database),
-      sizes.reduce((sum, each) => sum + (each.database === database ? each.keys : 0), 0),
+      {
+        size: sizesOf(others).reduce((sum, keys) => sum + keys, 0),
+        // Of all groups, this one too: each of them must come to the same.
+        isListed: sizesOf(this.#groups).every((keys) => keys <= KEYS_IN_UNIT_MAX),
+      },
     );
     if (this.#isCleared) made.clear();
     this.#fetched.set(database, made);
@@ -167,8 +178,9 @@ class SpanningKeyspace implements Keyspace {
     this.#at(args.slot(i)).need(args, i);
   }
 
-  needAll(): boolean {
-    return false;
+  /** A transaction over all slots is one over all groups. */
+  needAll(): void {
+    this.#all.databases.context.needAll(true);
   }
 
   findOf<V extends Value>(type: ValueType<V>, args: Arguments, i: number): Found<V> | undefined {
@@ -277,21 +289,32 @@ class SpanningKeyspace implements Keyspace {
     this.#all.swap(a, b);
   }
 
-  // KEYS lists the group's own keys in each group; its lists are joined where the client waits.
-
-  get end(): number {
-    return this.#own().end;
+  listed(): readonly StoredEntry[] | undefined {
+    const items = this.#fetched().listed();
+    if (items === undefined || this.size > KEYS_IN_UNIT_MAX) return undefined;
+    let position = 0;
+    do {
+      const page = this.#own().page(position, PAGE_KEYS);
+      items.push(...page.items);
+      position = page.next;
+    } while (position !== 0);
+    return items.sort(inOrder);
   }
 
+  get end(): number {
+    return POSITIONS;
+  }
+
+  /** KEYS by itself lists the group's own keys in each group; the client's node joins the lists. */
   page(position: number, limit: number, keysOnly?: boolean): KeyPage {
     return this.#own().page(position, limit, keysOnly);
   }
 
   isAlive(item: StoredEntry): boolean {
-    return this.#own().isAlive(item);
+    return (this.#all.isOwn(item.slot) ? this.#own() : this.#fetched()).isAlive(item);
   }
 
-  // Of commands that do not run over several groups.
+  // Of commands that look at `listed` instead, or do not run over several groups.
 
   keysIn(): number {
     return noWhole();

@@ -73,7 +73,7 @@ test('any node writes, reads, and runs blocks and scripts on any keys', async ()
   expect(taken).toBeGreaterThan(0);
 }, 60_000);
 
-test('SCAN walks through all ranges from any node; KEYS needs all of them there', async () => {
+test('all keys are found from any node, also in blocks and scripts', async () => {
   const found: string[] = [];
   let cursor = '0';
   let pages = 0;
@@ -84,10 +84,34 @@ test('SCAN walks through all ranges from any node; KEYS needs all of them there'
     cursor = next;
     pages += 1;
   } while (cursor !== '0');
-  expect(found.sort()).toEqual(Array.from({ length: KEYS }, (_, key) => `key-${key}`).sort());
-  const keys = await client(1).run('KEYS', '*');
-  expect(keys).toMatchObject({ type: 'refused', why: expect.stringContaining('KEYS') });
-});
+  const names = Array.from({ length: KEYS }, (_, key) => `key-${key}`).sort();
+  expect(found.sort()).toEqual(names);
+  for (const id of NODES) {
+    expect(((await client(id).must('KEYS', '*')) as string[]).sort()).toEqual(names);
+    expect(await client(id).must('KEYS', 'none*')).toEqual([]);
+    const one = redis(id);
+    const block = await one
+      .multi()
+      .set('block', id)
+      .keys('*')
+      .scan(0, 'COUNT', 1000)
+      .del('block')
+      .keys('b*')
+      .exec();
+    const [, keys, page, , left] = (block ?? []).map(([, reply]) => reply);
+    expect((keys as string[]).sort()).toEqual(['block', ...names]);
+    expect((page as [string, string[]])[1]).toContain('block');
+    expect(left).toEqual([]);
+    const script = "return #redis.call('keys', 'key*') .. redis.call('randomkey')";
+    expect(await one.eval(script, 0)).toMatch(new RegExp(`^${KEYS}key-`));
+    for (const key of ['key-1', 'key-2', 'key-3']) {
+      const slot = Number(await client(1).must('CLUSTER', 'KEYSLOT', key));
+      expect(await one.cluster('COUNTKEYSINSLOT', slot)).toBe(1);
+      expect(await one.cluster('GETKEYSINSLOT', slot, 5)).toEqual([key]);
+    }
+    one.disconnect();
+  }
+}, 60_000);
 
 test('a pipeline of long replies comes back whole, in its order', async () => {
   const one = redis(1);

@@ -1,6 +1,7 @@
 /** A cluster of several ranges, as three processes. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { KEYS_IN_UNIT_MAX } from '../../storage/limits.ts';
 import type { RangeReport } from '../../transport/http/topology-report.ts';
 import type { Client } from './client.ts';
 import { HOST, TestCluster } from './harness.ts';
@@ -319,10 +320,21 @@ test('commands wait for keys of several ranges, and are woken from any node', as
   await client(1).must('FLUSHALL');
 }, 60_000);
 
-test('what cannot run over several ranges is refused by name, and does nothing', async () => {
-  for (const words of [['KEYS', '*'], ['RANDOMKEY'], ['SCAN', '0']] as const) {
-    const block = await client(2).transaction([['SET', '{a}x', '1'], [...words]]);
-    expect(block).toMatchObject({ type: 'refused', why: expect.stringContaining(words[0]) });
-  }
-  expect(await client(3).must('DBSIZE')).toBe(0);
-});
+test('a block lists at most so many keys over several ranges', async () => {
+  const pipeline = new Redis({ host: HOST, port: cluster.node(2).redisPort });
+  const names = Array.from({ length: KEYS_IN_UNIT_MAX }, (_, key) => [`many-${key}`, '1']).flat();
+  await pipeline.mset(...names);
+  const listed = async (): Promise<unknown> => {
+    const block = await pipeline.multi().get('none').keys('many-1*').exec();
+    return block?.[1];
+  };
+  const [, keys] = (await listed()) as [null, string[]];
+  expect(keys).toHaveLength(1_111);
+  await pipeline.set('one', 'more');
+  const [error] = (await listed()) as [Error];
+  expect(error.message).toContain(`at most ${KEYS_IN_UNIT_MAX} keys`);
+  // By itself it is listed in slices.
+  expect(await pipeline.keys('*')).toHaveLength(KEYS_IN_UNIT_MAX + 1);
+  expect(await pipeline.flushall()).toBe('OK');
+  pipeline.disconnect();
+}, 30_000);

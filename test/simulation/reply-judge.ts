@@ -13,6 +13,7 @@ import {
   type Timestamp,
   ZERO,
 } from '../../actors/accord/primitives/timestamp.ts';
+import { toldByOthers } from '../../actors/store/spanning-work.ts';
 import { CONFLICT_SLOTS } from '../../storage/keyspace/slots.ts';
 import type { ClientUnit, UnitItem } from './client.ts';
 
@@ -107,13 +108,15 @@ export class ReplyJudge {
     commands: readonly Replied[],
     from: number,
   ): number | undefined {
-    const { bytes, count } = unit.part;
+    const { count } = unit.part;
+    const requests = requestsOf(unit.part);
     let expected: string | undefined;
     for (let first = from; first + count <= commands.length; first += 1) {
       const at = commands[first]?.at ?? 0;
-      const own = body.subarray(at + 1, at + bytes.length);
       // All but the first byte, which marks the head of a unit.
-      if (!own.equals(bytes.subarray(1))) continue;
+      const isOwn = (bytes: Uint8Array): boolean =>
+        body.subarray(at + 1, at + bytes.length).equals(bytes.subarray(1));
+      if (!requests.some(isOwn)) continue;
       const layout = laidOut(unit.items, commands.slice(first, first + count));
       if (layout.equals(replies) || (isListing(unit) && hasSameKeys(layout, replies))) {
         const behind = commands.slice(first + count + 1, first + count + 1 + silent);
@@ -129,6 +132,12 @@ export class ReplyJudge {
     this.#violation(`I20: node ${node} answers ${textOf(unit)} with ${told}, not ${should}`);
     return undefined;
   }
+}
+
+/** KEYS by itself has another form where its node is no member of all groups. */
+function requestsOf(part: ClientUnit['part']): readonly Uint8Array[] {
+  const told = toldByOthers(part).bytes;
+  return told === part.bytes ? [told] : [part.bytes, told];
 }
 
 /** KEYS by itself is answered when its listing ends, later than units that executed after it. */

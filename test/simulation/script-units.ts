@@ -22,6 +22,10 @@ const SCRIPTS = {
   fail: "redis.call('set', KEYS[1], ARGV[1]) error('told')",
   endless: "redis.call('set', KEYS[1], ARGV[1]) while true do end",
   count: "return redis.call('dbsize')",
+  /** All keys, behind a write of the script itself. */
+  list:
+    "redis.pcall('append', KEYS[1], ARGV[1]) local page = redis.call('scan', 0, 'COUNT', 9999) " +
+    "return {redis.call('keys', 'x*'), page, redis.call('randomkey')}",
 } as const;
 
 /** A library, as a call of its function travels. */
@@ -50,6 +54,7 @@ function command({ rng, keys, value }: RandomUnitOptions): Words {
     ['EVAL', SCRIPTS.draw, '1', key],
     ['EVAL', SCRIPTS.fail, '1', key, value()],
     ['EVAL', SCRIPTS.count, '1', key],
+    ['EVAL', SCRIPTS.list, '1', key, value()],
     ['EVAL_RO', "return redis.pcall('get', KEYS[1])", '1', key],
     ['EVALSHA', '0'.repeat(40), '1', key],
     ['HOLO.FCALL', 'swap', '1', key, value(), LIBRARY, ''],

@@ -459,6 +459,7 @@ export class Workload {
       for (const [name = ''] of commands) {
         if (answer.type === 'replies' && WHOLE_STORE.has(name)) {
           this.#options.count(`answered ${name}`);
+          if (commands.length > 1) this.#options.count(`answered ${name} among others`);
         }
       }
       done(answer.type === 'unknown');

@@ -59,7 +59,6 @@ const CHANNEL_TOO_LONG = `ERR the name of a channel has at most ${KEY_BYTES_MAX}
 /** As Redis cuts lines of its log. */
 const LOG_BYTES_MAX = 1_024;
 const READ_ONLY = 'ERR Write commands are not allowed from read-only scripts.';
-const ONE_RANGE = 'ERR This Redis command is not allowed from script over several ranges';
 /** Commands that this system alone has, for itself. */
 const OWN_PREFIX = 'HOLO.';
 /** Their effect cannot be undone where the script ends by a limit. */
@@ -251,7 +250,7 @@ export class ScriptRun implements ScriptHost {
     args.database = this.#database;
     const { keys } = command;
     if (keys === 'whole-store') {
-      if (!keyspace.needAll()) return ONE_RANGE;
+      keyspace.needAll();
     } else if (keys !== 'none') {
       for (const i of keysAmong(keys, args)) keyspace.need(args, i);
     }

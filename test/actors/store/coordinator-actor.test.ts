@@ -466,13 +466,11 @@ describe('a part is refused at once', () => {
     expect(bench.told).toEqual(['1: TOOLARGE refused', '3: BUSY refused', '4: BUSY refused']);
   });
 
-  test('CROSSSLOT: what no block over several groups can hold, or what is of no group', () => {
-    const bytes = Buffer.from('*1\r\n$6\r\nDBSIZE\r\n*1\r\n$9\r\nRANDOMKEY\r\n');
+  test('TRYAGAIN: what is of no group that any node in reach has', () => {
     const bench = new Bench({ groups: HALVES })
-      .part({ groups: BOTH, wholeStore: true, bytes, count: 2 })
       .part({ groups: [{ range: 9, generation: 1 }] })
       .part({ groups: BOTH, participants: TWO_KEYS });
-    expect(bench.told).toEqual(['1: CROSSSLOT refused', '2: CROSSSLOT refused']);
+    expect(bench.told).toEqual(['1: TRYAGAIN refused']);
     expect(bench.spanning).toEqual([1, 2]);
   });
 

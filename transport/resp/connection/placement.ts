@@ -3,20 +3,13 @@
  * alone (`unit-builder.ts`). Pure.
  */
 import { type GroupId, isSameGroup, META_GROUP } from '../../../actors/accord/topology/group-id.ts';
-import { CONFLICT_SLOTS, POSITIONS, slotOfPosition } from '../../../storage/keyspace/slots.ts';
-import { parseUnsigned } from '../../../storage/types/integers.ts';
+import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
 
 export interface PlacedGroup {
   readonly id: GroupId;
   /** Its conflict slots, half open. */
   readonly fromSlot: number;
   readonly toSlot: number;
-}
-
-/** The conflict slot in which a walk goes on; of a wrong cursor: the first. */
-export function slotOfCursor(cursor: string): number {
-  const position = Number(parseUnsigned(cursor) ?? 0);
-  return position < POSITIONS ? slotOfPosition(position) : 0;
 }
 
 /**
@@ -73,11 +66,6 @@ export class Placement {
 
   groupOf(slot: number): number {
     return this.#groupOf[slot] as number;
-  }
-
-  /** The group in which a walk goes on from its cursor; of a wrong one: the first group. */
-  groupAt(cursor: string): number {
-    return this.groupOf(slotOfCursor(cursor));
   }
 
   /** The groups of these keys, ascending; of no key: the first group. */

@@ -230,7 +230,8 @@ export class UnitBuilder {
 
   #spanOf(route: StoreRoute, args: Arguments): readonly number[] {
     if (route.keys === KEYS_ONE) return [this.#placement.groupOf(args.slot(route.firstKey))];
-    if (route.walksKeys) return [this.#placement.groupAt(args.text(1))];
+    const walked = route.command.walksFrom?.(args);
+    if (walked !== undefined) return [this.#placement.groupOf(walked)];
     const keys = new CommandBatch();
     keys.addKeys(route, args);
     return this.#placement.span(keys.slots, keys.wholeStore);

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { Arguments } from '../../../../storage/arguments.ts';
+import { commandFor } from '../../../../storage/commands/command-table.ts';
 import { CONFLICT_SLOTS, POSITIONS, positionOf } from '../../../../storage/keyspace/slots.ts';
+import { requestOf } from '../../../../storage/request.ts';
 import { Placement } from '../../../../transport/resp/connection/placement.ts';
 import { placementOf, SOLE_PLACEMENT } from '../placements.ts';
 
@@ -32,7 +35,12 @@ describe('a placement', () => {
     const placement = placementOf(3);
     const last = String(positionOf(CONFLICT_SLOTS - 1, 7));
     const cursors = ['0', String(positionOf(40_000, 0)), last, String(POSITIONS), 'x', ''];
-    expect(cursors.map((cursor) => placement.groupAt(cursor))).toEqual([0, 1, 2, 0, 0, 0]);
+    const args = new Arguments();
+    const slots = cursors.map((cursor) => {
+      args.next(requestOf(['SCAN', cursor]), 0);
+      return commandFor(args)?.walksFrom?.(args) ?? -1;
+    });
+    expect(slots.map((slot) => placement.groupOf(slot))).toEqual([0, 1, 2, 0, 0, 0]);
   });
 
   test('of one group cuts nothing', () => {
