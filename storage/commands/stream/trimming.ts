@@ -83,13 +83,16 @@ export class TrimmingOptions {
 }
 
 /** Entries of the first block, and how many of them are to go. */
-function excessOf(stream: Stream, { length, from }: Trimming): { size: number; excess: number } {
+function excessOf(stream: Stream, trimming: Trimming): { size: number; excess: number } {
+  const { length, from, isExact } = trimming;
   const first = stream.firstBlock;
   if (first === undefined) return { size: 0, excess: 0 };
   const { size, last } = first;
   const beyond = Math.min(size, stream.count - length);
   if (beyond > 0) return { size, excess: beyond };
-  return { size, excess: last < from ? size : Math.min(size, stream.entries.countBefore(from)) };
+  if (last < from) return { size, excess: size };
+  // As in Redis, a block whose last entry was removed stays as long as that one would.
+  return { size, excess: isExact ? Math.min(size, stream.entries.countBefore(from)) : 0 };
 }
 
 /** Trims a stream that may be changed; tells how many entries are gone. `each`: blocks at once. */

@@ -23,7 +23,10 @@ const DISTANCE_MAX = 2 ** 48;
 const MORE = 0x80;
 const LOW = 0x7f;
 const LOW_VALUES = 128;
-/** Of a row: entries, and removed ones. */
+/**
+ * Of a row: entries, and removed ones, with bit 7 set where the last entry was removed. An entry of
+ * its id without fields is then in front of the others.
+ */
 const HEAD_BYTES = 2;
 
 /** How far an id is from that of its block. */
@@ -85,6 +88,8 @@ export class EntryBlock extends CountedLeaf<EntryBlock> {
   /** Entries. */
   size = 0;
   #removed = 0;
+  /** The id of the last entry, where that was removed. */
+  #lastRemoved: StreamId | undefined;
   #text = '';
   /** The fields of the first entry, while entries are appended. */
   #first: Fields | undefined;
@@ -97,17 +102,34 @@ export class EntryBlock extends CountedLeaf<EntryBlock> {
   static ofRow(label: StreamId, row: string): EntryBlock {
     const block = new EntryBlock(label);
     block.size = row.charCodeAt(0);
-    block.#removed = row.charCodeAt(1);
+    const removed = row.charCodeAt(1);
+    block.#removed = removed & LOW;
     block.#text = row.slice(HEAD_BYTES);
+    if (removed < MORE) return block;
+    const cursor = new BlockCursor(block);
+    cursor.next();
+    block.#lastRemoved = cursor.id;
+    block.#text = block.#text.slice(cursor.end);
     return block;
   }
 
   get row(): string {
-    return String.fromCharCode(this.size, this.#removed) + this.#text;
+    const mark = this.#lastRemoved === undefined ? 0 : MORE;
+    return String.fromCharCode(this.size, this.#removed | mark) + this.#removedText() + this.#text;
   }
 
   get rowBytes(): number {
-    return HEAD_BYTES + this.#text.length;
+    return HEAD_BYTES + this.#removedText().length + this.#text.length;
+  }
+
+  #removedText(): string {
+    const id = this.#lastRemoved;
+    return id === undefined ? '' : entryText(distanceOf(this.label, id), [], undefined);
+  }
+
+  /** The id of the last entry, also of one that was removed. */
+  get last(): StreamId {
+    return this.#lastRemoved ?? this.idAt(this.size - 1);
   }
 
   /** The text for `append`, of an id behind all others; `undefined`: it begins another block. */
@@ -124,6 +146,7 @@ export class EntryBlock extends CountedLeaf<EntryBlock> {
   append(text: string, fields: Fields): void {
     this.#first ??= fields;
     this.#text += text;
+    this.#lastRemoved = undefined;
     this.size += 1;
   }
 
@@ -139,6 +162,7 @@ export class EntryBlock extends CountedLeaf<EntryBlock> {
 
   /** Without the entries `[from, to)`. */
   remove(from: number, to: number): void {
+    if (to === this.size) this.#lastRemoved = this.last;
     const cursor = new BlockCursor(this);
     this.#first = undefined;
     let text = '';
@@ -220,6 +244,11 @@ export class BlockCursor {
   goTo(place: number): void {
     this.#end = place;
     this.next();
+  }
+
+  /** Where the current entry ends. */
+  get end(): number {
+    return this.#end;
   }
 
   get distance(): Distance {

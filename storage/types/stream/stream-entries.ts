@@ -50,8 +50,9 @@ export class StreamEntries {
     const text = last?.textOf(id, fields);
     if (last !== undefined && text !== undefined) {
       this.#touch(last.label);
+      const before = last.rowBytes;
       last.append(text, fields);
-      this.#rowBytes += text.length;
+      this.#rowBytes += last.rowBytes - before;
       this.#tree.resized(last, 1);
       return;
     }
@@ -83,10 +84,10 @@ export class StreamEntries {
     return true;
   }
 
-  /** Entries of the first block, and the id of its last one; `undefined`: there is none. */
+  /** Entries of the first block, and the id of its last one, there or removed. */
   get firstBlock(): { readonly size: number; readonly last: StreamId } | undefined {
     const { first } = this.#tree;
-    return first && { size: first.size, last: first.idAt(first.size - 1) };
+    return first && { size: first.size, last: first.last };
   }
 
   /** Removes the first entries of the first block, which has as many. */

@@ -137,3 +137,18 @@ test('entries are found, walked, removed and loaded like those of an array', () 
     { numRuns: 60 },
   );
 });
+
+test('a block knows its last entry, also one that was removed, and also when it is loaded', () => {
+  let stream = new Stream(0);
+  const id = (ms: number): string => streamId(ms, 7);
+  for (let ms = 1; ms <= 3; ms += 1) stream.append(id(ms), ['f', 'v']);
+  for (const gone of [3, 2]) {
+    stream.delete(id(gone));
+    expect(stream.firstBlock?.last).toBe(id(3));
+    stream = reloaded(stream);
+    expect(stream.firstBlock?.last).toBe(id(3));
+  }
+  stream.append(id(4), ['f', 'v']);
+  expect(stream.firstBlock).toEqual({ size: 2, last: id(4) });
+  expect(all(reloaded(stream)).map(([each]) => each)).toEqual([id(1), id(4)]);
+});
