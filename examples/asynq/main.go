@@ -87,9 +87,7 @@ func main() {
 	}
 	must(client.Close())
 	inspector := asynq.NewInspector(at(1))
-	pending, err := inspector.ListPendingTasks(queue)
-	must(err)
-	retried, err := inspector.ListRetryTasks(queue)
+	info, err := inspector.GetQueueInfo(queue)
 	must(err)
 	must(inspector.DeleteQueue(queue, true))
 
@@ -101,7 +99,7 @@ func main() {
 	}
 	line, err := json.Marshal(map[string]any{
 		"done": len(done), "failures": failures, "repeated": repeated,
-		"left": len(pending) + len(retried), "tookMs": took.Milliseconds(),
+		"left": info.Size, "processed": info.ProcessedTotal, "tookMs": took.Milliseconds(),
 	})
 	must(err)
 	fmt.Println(string(line))

@@ -44,7 +44,7 @@ function object(
   });
 }
 
-/** Approximate memory of a key and its value on this node. */
+/** Approximate memory of a key and its value, the same on every replica, loaded or not. */
 const memoryUsage = command({
   name: 'MEMORY|USAGE',
   arity: -3,

@@ -77,6 +77,9 @@ const NOT_IN_SCRIPTS: ReadonlySet<string> = new Set([
   ...['SUNSUBSCRIBE', 'UNSUBSCRIBE', 'UNWATCH', 'WAIT', 'WAITAOF', 'WATCH'],
 ]);
 
+/** Of those, what the keys alone decide. */
+const IN_SCRIPTS: ReadonlySet<string> = new Set(['MEMORY|USAGE']);
+
 /** Of the connection in Redis; here the answer follows from the script and its transaction. */
 interface OwnCommand {
   readonly arity: number;
@@ -211,8 +214,8 @@ export class ScriptRun implements ScriptHost {
 
   /** That of the arguments, or the error line. */
   #commandOf(name: string, args: Arguments): Command | string {
-    if (NOT_IN_SCRIPTS.has(name)) return NOT_ALLOWED;
     const command = this.#commands.find(args);
+    if (NOT_IN_SCRIPTS.has(name) && !IN_SCRIPTS.has(command?.name ?? '')) return NOT_ALLOWED;
     return command === undefined || name.startsWith(OWN_PREFIX) ? UNKNOWN : command;
   }
 

@@ -113,7 +113,7 @@ describe('a script', () => {
   });
 
   test.each([
-    ...['INFO', 'CLIENT ID', 'CONFIG GET maxmemory', 'MEMORY USAGE k', 'LASTSAVE', 'SLOWLOG GET'],
+    ...['INFO', 'CLIENT ID', 'CONFIG GET maxmemory', 'MEMORY STATS', 'LASTSAVE', 'SLOWLOG GET'],
     ...['LATENCY LATEST', 'COMMAND COUNT', 'ACL WHOAMI', 'PUBSUB CHANNELS', 'ROLE', 'WAIT 0 0'],
   ])('may not call %s, which nodes answer each in its way', (words) => {
     const args = words.split(' ').map((word) => `'${word}'`);
@@ -126,6 +126,24 @@ describe('a script', () => {
     expect(run("return redis.call('object', 'idletime', 'used')")).toBe(0);
     const frequency = run("return redis.pcall('object', 'freq', 'used')");
     expect(frequency).toMatch(/^-ERR An LFU maxmemory policy is not selected/);
+  });
+
+  test('is told the same memory of a value, whether it is loaded or not', () => {
+    const small = new Machine({ cacheBytesMax: 1 });
+    const kept = new Machine();
+    const script = "return redis.call('memory', 'usage', ARGV[1], 'samples', '5')";
+    const members = Array.from({ length: 2_000 }, (_, at) => `member-${at}`);
+    for (const each of [small, kept]) {
+      each.run('SADD', 'set', ...members);
+      each.run('RPUSH', 'list', ...members);
+      each.run('XADD', 'stream', '1-1', ...members);
+    }
+    small.flush();
+    for (const key of ['set', 'list', 'stream', 'none']) {
+      const told = kept.run('EVAL', script, '0', key);
+      expect(small.run('EVAL', script, '0', key)).toBe(told);
+      expect(kept.run('MEMORY', 'USAGE', key)).toBe(told);
+    }
   });
 
   test('may not call internal commands', () => {
