@@ -56,6 +56,7 @@ describe('npm run check:linearizability', () => {
     );
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('all is well');
+    expect(stdout).toMatch(/queues: \d+ pushed, [1-9]\d* taken by clients that wait/);
     for (const name of ['registers', 'lists', 'collections']) {
       const history = readHistory(join(out, `${name}.jsonl`));
       expect(history.operations.length).toBeGreaterThan(100);

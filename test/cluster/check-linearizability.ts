@@ -24,8 +24,10 @@ import {
   isForPorcupine,
   PorcupineUnavailableError,
 } from '../verify/porcupine.ts';
+import { checkQueues, type QueueHistory } from '../verify/queues.ts';
 import { checkStrictSerializability } from '../verify/strict-serializability.ts';
 import { CHANGES, type ChangeName, Changes } from './changes.ts';
+import { QueueClients } from './check-queues.ts';
 import { CheckWorkload } from './check-workload.ts';
 import { DiskHog } from './disk-hog.ts';
 import { TestCluster } from './harness.ts';
@@ -170,13 +172,19 @@ async function check(settings: Settings, world: World): Promise<number> {
     thinkMsMax: 10,
     timeoutMs: 2 * COMMAND_TIMEOUT_MS,
   });
+  const queues = new QueueClients(cluster.nodes, {
+    tally: workload.tally,
+    timeoutMs: 2 * COMMAND_TIMEOUT_MS,
+    thinkMsMax: 40,
+  });
   const start = performance.now();
   workload.begin();
+  queues.begin();
   const changes = new Changes(cluster, settings.changes);
   changes.begin();
   const tallies = await runFaults(settings, { ...world, changes }, workload, start);
   await changes.stop();
-  await workload.stop();
+  await Promise.all([workload.stop(), queues.stop()]);
   say(
     `clients have stopped: ${workload.tally.ok} ok, ${workload.tally.unknown} open, ${workload.tally.refused} refused`,
   );
@@ -187,6 +195,7 @@ async function check(settings: Settings, world: World): Promise<number> {
   say(`blocks behind WATCH: ${kept} ran, ${changed} found their key changed`);
   await cluster.ready();
   await workload.readAll();
+  await queues.readAll();
   const fast = Object.entries(await cluster.node(1).info('holofast'));
   say(fast.map(([name, value]) => `${name}=${value}`).join(' '));
   const histories = workload.histories();
@@ -194,6 +203,7 @@ async function check(settings: Settings, world: World): Promise<number> {
     verify(settings, 'registers', histories.registers),
     verify(settings, 'lists', histories.lists),
     verify(settings, 'collections', histories.collections),
+    await verifyQueues(settings, cluster, queues.history()),
   ];
   const shortcomings = [
     ...workload.tally.surprises.slice(0, 3).map((why) => `a client was told: ${why}`),
@@ -282,6 +292,25 @@ function verify(settings: Settings, name: string, history: History): string {
     say(`porcupine: not asked; ${error.message}`);
     return 'exhausted';
   }
+}
+
+async function verifyQueues(
+  settings: Settings,
+  cluster: TestCluster,
+  history: QueueHistory,
+): Promise<'ok' | 'violation' | 'exhausted'> {
+  const operations = { ...history, left: [...history.left] };
+  writeFileSync(join(settings.out, 'queues.json'), JSON.stringify(operations));
+  const { violations, taken, missing, ended, open } = checkQueues(history);
+  const stats = await Promise.all(cluster.nodes.map((node) => node.info('stats')));
+  const orphaned = stats.reduce((sum, info) => sum + Number(info['blocking_pops_orphaned']), 0);
+  say(
+    `queues: ${history.pushes.length} pushed, ${taken} taken by clients that wait, ${ended} waited ` +
+      `in vain, ${open} open; ${missing} elements are gone with these, ${orphaned} known as orphaned`,
+  );
+  for (const violation of violations.slice(0, 5)) say(`queues: ${violation}`);
+  if (violations.length > 0) return 'violation';
+  return taken > 0 ? 'ok' : 'exhausted';
 }
 
 function shortcomingsOf(
