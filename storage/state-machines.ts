@@ -483,6 +483,12 @@ export class StateMachines {
     return older.map(({ group }) => group.id);
   }
 
+  /** Its data are not taken any more. */
+  giveUp(group: GroupId): void {
+    this.#installations.delete(group);
+    this.#abandoned.set(group, true);
+  }
+
   isAbandoned(group: GroupId): boolean {
     return this.#abandoned.has(group);
   }

@@ -620,6 +620,7 @@ export class Node {
       this.#router.add(this.#routeOf(group));
     }
     if (this.#storeOf.has(end.group)) this.#toSnapshots?.send(this.#endedHere(end));
+    this.#abandonLeft();
     for (const group of this.#framedOf(successors)) this.#toQuorum?.send({ type: 'Begin', group });
     if (isOpen) this.#placement?.ended(end.group, successors.flatMap(follow).map(placed));
     for (const { toCoordinator } of this.stores) toCoordinator.send(end);
@@ -687,10 +688,24 @@ export class Node {
       this.#storeOf.delete(group.id);
       this.#groups = this.#groups.filter((other) => other !== group);
       this.#router.add(this.#routeOf(group));
-      this.#joins.abandoned(group.id);
-      this.#fetchedBytes.delete(group.id);
-      this.#toSnapshots?.send({ type: 'Abandon', group: group.id });
+      this.#abandonData(group.id);
     }
+  }
+
+  /** This node has left them, and all that follows them, before their data came. */
+  #abandonLeft(): void {
+    for (const { group } of this.#joins.lacking()) {
+      const followers = followersOf(new Group(group), this.#successors);
+      const isNeeded = ({ id }: Group): boolean =>
+        this.#groups.some((own) => isSameGroup(own.id, id));
+      if (!followers.some(isNeeded)) this.#abandonData(group.id);
+    }
+  }
+
+  #abandonData(group: GroupId): void {
+    this.#joins.abandoned(group);
+    this.#fetchedBytes.delete(group);
+    this.#toSnapshots?.send({ type: 'Abandon', group });
   }
 
   /** By the store's log. */

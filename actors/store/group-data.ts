@@ -7,19 +7,28 @@ import type { EngineError } from '../../storage/errors.ts';
 import type { StateMachines } from '../../storage/state-machines.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
-import { type ChunkInstalled, type ExecutorMessage, failureOf } from './messages.ts';
+import type { Outlet } from '../runtime/cells/outlet.ts';
+import {
+  type ChunkInstalled,
+  type ExecutorMessage,
+  failureOf,
+  type ReplicaActorMessage,
+} from './messages.ts';
 
 type OfType<Type extends ExecutorMessage['type']> = Extract<
   ExecutorMessage,
   { readonly type: Type }
 >;
 type Install = OfType<'Install'>;
-type DataMessage = OfType<'ReadEnded' | 'FindGroup' | 'Install' | 'InstallDone' | 'DropEnded'>;
+type DataMessage = OfType<
+  'ReadEnded' | 'FindGroup' | 'Install' | 'InstallDone' | 'DropEnded' | 'GiveUp'
+>;
 
 interface GroupDataOptions {
   readonly machines: StateMachines;
   /** The executor of this incarnation. */
   readonly self: ActorRef<ExecutorMessage>;
+  readonly replica: Outlet<ReplicaActorMessage>;
   /** Data come in; these groups were open with slots of theirs. */
   readonly begun: (abandoned: readonly GroupId[]) => void;
   /** The data of a group are whole. */
@@ -34,6 +43,7 @@ export class GroupData {
   /** Chunks; each goes to the engine by itself. */
   readonly #installs: Install[] = [];
   readonly #toDrop: GroupId[] = [];
+  readonly #toGiveUp: GroupId[] = [];
 
   constructor(options: GroupDataOptions) {
     this.#options = options;
@@ -59,6 +69,9 @@ export class GroupData {
       case 'DropEnded':
         this.#toDrop.push(message.group);
         return;
+      case 'GiveUp':
+        this.#toGiveUp.push(message.group);
+        return;
     }
   }
 
@@ -68,10 +81,18 @@ export class GroupData {
     const install = this.#installs.shift();
     if (install !== undefined) this.#install(install);
     if (machines.flushing) return true;
+    for (const group of this.#toGiveUp.splice(0)) this.#giveUp(group);
     const left = this.#toDrop.shift();
     if (left === undefined) return false;
     machines.dropEnded(left, committed);
     return machines.flushing;
+  }
+
+  /** The rows that have come go when others of its slots come. */
+  #giveUp(group: GroupId): void {
+    if (this.#isOpen(group)) return;
+    this.#options.machines.giveUp(group);
+    this.#options.replica.send({ type: 'GaveUp', group });
   }
 
   /** It has all its data, or had them once. */
@@ -83,7 +104,8 @@ export class GroupData {
   #install({ group, isFirst, bytes, description, replyTo }: Install): void {
     const { machines, self, begun } = this.#options;
     if (this.#isOpen(group.id)) return tell(replyTo, group.id, 'open');
-    if (machines.isSuperseded(group)) return tell(replyTo, group.id, 'failed');
+    const isVoid = machines.isSuperseded(group) || machines.isAbandoned(group.id);
+    if (isVoid) return tell(replyTo, group.id, 'failed');
     const isLast = description !== undefined;
     if (isFirst) begun(machines.abandonOlder(group));
     machines.install(group, { isFirst, bytes, description }, (error) => {

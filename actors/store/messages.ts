@@ -36,6 +36,8 @@ export type ReplicaActorMessage =
       readonly flushed: readonly FlushedGroup[];
       readonly generation: number;
     }
+  /** The data of the group have not come, and are not taken any more. */
+  | { readonly type: 'GaveUp'; readonly group: GroupId }
   /** Executions and reads that this executor has taken so far: credit for as many more. */
   | { readonly type: 'Taken'; readonly generation: number; readonly count: number }
   /** The entries that a transaction over several groups reads in this one. */
@@ -161,6 +163,8 @@ export type ExecutorMessage =
     }
   /** The data of a group that this node has left are not needed any more. */
   | { readonly type: 'DropEnded'; readonly group: GroupId }
+  /** It was left before its data came; answered with `GaveUp`, unless they are here by now. */
+  | { readonly type: 'GiveUp'; readonly group: GroupId }
   /** Looks for keys that are past their deadline by so much. */
   | { readonly type: 'FindExpired'; readonly group: GroupId; readonly pastMs: number }
   | { readonly type: 'Tick' };

@@ -150,6 +150,8 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
         return store.fetched(message.group, message.id, message.entries);
       case 'Flushed':
         return store.executorFlushed(message.flushed);
+      case 'GaveUp':
+        return store.executorGaveUp(message.group);
       case 'PeerUp':
         return store.peerUp(message.peer);
       case 'PeerDown':
@@ -189,6 +191,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Execute':
       case 'Read':
       case 'ReadAt':
+      case 'GiveUp':
         if (effect.type === 'Execute') this.#trace.ordered(effect.group, effect.execution);
         return this.#executor.send(effect);
       case 'Covered':

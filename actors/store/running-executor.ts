@@ -256,7 +256,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     });
     this.#data = new GroupData({
       machines: this.#machines,
-      self: context.thisIncarnation,
+      ...{ self: context.thisIncarnation, replica: this.#replica },
       begun: (groups) => this.#abandon(groups),
       opened: (group) => this.#opened(group),
       committed: (error) => this.#tellFlushed(error, false),

@@ -174,10 +174,27 @@ export class DurabilityRounds {
     if (hlc <= base.hlc || !this.#hasToForget()) return;
     this.#retaining = false;
     const before = boundAt(hlc);
+    if (this.#isAllApplied() && this.#areTooFew()) {
+      this.#redundantUpTo(before);
+      return this.#hints.tellMark();
+    }
     this.#round = { before, base, startedMs: nowMs, promised: 0, ids: [], end: before };
     state.trace('durability round');
     for (const peer of state.peers) state.send(peer, { type: 'RejectBefore', before, base });
     this.#rejectBefore(self, { type: 'RejectBefore', before, base });
+  }
+
+  /** All that has an effect executes before the Close: lists of others name nothing new. */
+  #isAllApplied(): boolean {
+    const { ended, unapplied } = this.#state;
+    return ended !== undefined && unapplied.size === 0;
+  }
+
+  /** The others have let go of the group, and would promise nothing. */
+  #areTooFew(): boolean {
+    const { group, isPassedOver } = this.#state;
+    const left = group.members.filter((node) => !isPassedOver(node));
+    return left.length < group.quorums.slow;
   }
 
   /** No node can learn that a transaction which these members have not named was decided. */
@@ -245,20 +262,24 @@ export class DurabilityRounds {
 
   /**
    * Sends the transactions that execute from `from` on, as far as settled and one message holds.
+   * Where they are forgotten it says from when on it has them.
    */
   #sendList(to: number, from: Timestamp): void {
     const state = this.#state;
-    const complete = compare(from, state.durableBefore) >= 0;
-    if (!complete || compare(from, state.redundantBefore) >= 0) return;
+    const { durableBefore: base } = state;
+    if (compare(from, base) < 0) {
+      return state.reply(to, { type: 'AppliedList', base, before: base, ids: encodeDeps([]) });
+    }
+    if (compare(from, state.redundantBefore) >= 0) return;
     const applied = (command: Command): boolean => command.status === Status.Applied;
     const { ids, end } = state.idsBetween(from, state.redundantBefore, applied);
     state.reply(to, { type: 'AppliedList', base: from, before: end, ids: encodeDeps(ids) });
   }
 
   #lagging(peer: number, before: Timestamp): void {
-    // The list of a round usually comes right behind; ask only when it does not.
     const { nowMs, limits, redundantBefore } = this.#state;
     if (this.#task !== undefined) return;
+    // The list of a round usually comes right behind; ask only when it does not.
     const far = before.hlc - redundantBefore.hlc > 4 * limits.durabilityEveryMs * 1_000;
     if (far || nowMs > this.#catchUpAtMs) this.catchUp(peer);
   }
@@ -275,7 +296,11 @@ export class DurabilityRounds {
     const state = this.#state;
     const { base, before } = message;
     if (compare(before, state.redundantBefore) <= 0 || this.#task !== undefined) return;
-    if (compare(base, state.redundantBefore) > 0) return this.catchUp(from);
+    if (compare(base, state.redundantBefore) > 0) {
+      if (!this.#isAllApplied()) return this.catchUp(from);
+      this.#redundantUpTo(base);
+      return this.#hints.tellMark();
+    }
     const ids = decodeDeps(message.ids).filter((id) => !state.isRedundant(id));
     const executes = new Set(ids.map((id) => state.open(id).key));
     this.#task = { from, before, executes, missing: ids, fetchAtMs: 0 };

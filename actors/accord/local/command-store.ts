@@ -236,12 +236,13 @@ export class CommandStore {
     }
   }
 
-  #restored(member: StoreGroup, flushedSequence: number, nowMs: number): void {
+  #restored(member: StoreGroup, flushedSequence: number | undefined, nowMs: number): void {
     const { group, replica } = member;
     member.isRestored = true;
     this.#groups.touch(member);
     this.#guard(() => replica.restored(flushedSequence, nowMs));
-    this.#options.watch?.restored(group.id, replica.view, flushedSequence, replica.effects);
+    const { view, effects } = replica;
+    this.#options.watch?.restored(group.id, view, view.flushedSequence, effects);
   }
 
   /** The effects since the last call, in order. */
@@ -406,6 +407,33 @@ export class CommandStore {
     }
   }
 
+  /** The executor needs nothing of a group: it has none of its data, and takes none any more. */
+  executorGaveUp(group: GroupId): void {
+    const member = this.#groups.get(group);
+    if (member === undefined || member.hasData) return;
+    this.#groups.touch(member);
+    member.replica.voided();
+  }
+
+  /** Groups without data that this node has left, and all that follows them. */
+  #giveUp(): void {
+    for (const member of this.#groups.all()) {
+      if (member.hasData || !this.#isLeft(member)) continue;
+      this.#effects.push({ type: 'GiveUp', group: member.group.id });
+    }
+  }
+
+  #isLeft({ replica }: StoreGroup): boolean {
+    return (
+      replica.ended?.successors.every((successor) => {
+        const here = this.#groups.get(successor.id);
+        return here === undefined
+          ? !successor.members.includes(this.#options.self)
+          : this.#isLeft(here);
+      }) ?? false
+    );
+  }
+
   /** Once the log has been read, the executor says what it holds, and the clock may be used. */
   #begin(nowMs: number): void {
     const { clock, startedMs } = this.#options;
@@ -416,7 +444,7 @@ export class CommandStore {
       // Only the executor has restarted: it needs what its engine does not hold.
       this.executorFlushed(flushed);
       this.#handOver.begin(generation, this.#unflushed());
-      return;
+      return this.#giveUp();
     }
     this.#begun = true;
     clock.begin();
@@ -429,7 +457,7 @@ export class CommandStore {
       // One that this loop has added has no past.
       if (member.isRestored) continue;
       member.hasData ||= sequences.has(member.group.id);
-      this.#restored(member, sequences.get(member.group.id) ?? 0, nowMs);
+      this.#restored(member, sequences.get(member.group.id), nowMs);
       this.#tellEnd(member, nowMs);
     }
     this.#abandonJoined();
@@ -488,6 +516,7 @@ export class CommandStore {
     member.isEndTold = true;
     this.#addSuccessors(member, nowMs);
     this.#effects.push({ ...ended, group: member.group.id });
+    this.#giveUp();
   }
 
   #take(member: StoreGroup, effect: Effect, nowMs: number): void {

@@ -142,6 +142,11 @@ export type StoreEffect =
   | { readonly type: 'Reserve'; readonly limitUs: number }
   | { readonly type: 'Covered' }
   | { readonly type: 'Backlog'; readonly full: boolean }
+  /**
+   * This node has left the group, and what follows it, before it had the data: it needs none of
+   * them, unless they have come meanwhile.
+   */
+  | { readonly type: 'GiveUp'; readonly group: GroupId }
   /** Too much is kept for the sake of these members; repeated while it lasts, and may be lost. */
   | { readonly type: 'Lagging'; readonly members: readonly Laggard[] }
   /** The log has been read and the executor is there: the store takes part from now on. */

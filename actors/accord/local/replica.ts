@@ -658,13 +658,14 @@ export class Replica {
 
   /**
    * The log has been read. `flushedSequence` is what the store's engine holds; everything after it
-   * is executed again, first in the order that was logged, then by the protocol.
+   * is executed again, first in the order that was logged, then by the protocol. Undefined: it has
+   * none of the data; where the group has ended they may be given up, and records of it be gone.
    */
-  restored(flushedSequence: number, nowMs: number): void {
+  restored(flushedSequence: number | undefined, nowMs: number): void {
     const state = this.#state;
     state.nowMs = nowMs;
-    state.flushedSequence = flushedSequence;
-    state.sequence = flushedSequence;
+    state.flushedSequence = flushedSequence ?? 0;
+    state.sequence = state.flushedSequence;
     state.index.raiseFloor(state.durableBefore);
     if (state.ended !== undefined) state.invariants.end();
     const stable: Command[] = [];
@@ -681,7 +682,9 @@ export class Replica {
     state.pruneApplied([...state.commands.values()]);
     this.#durability.restored();
     state.invariants.begin(state);
-    for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
+    if (flushedSequence !== undefined || state.ended === undefined) {
+      for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
+    }
     for (const command of stable) if (!isTerminal(command.status)) awaitDeps(state, command);
   }
 

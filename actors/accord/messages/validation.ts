@@ -174,7 +174,7 @@ const ROWS: Rows = {
     rule: ({ base, before }) => (compare(base, before) < 0 ? undefined : 'sense'),
   },
   RejectBeforeOk: { fields: { ...SPAN, end: mark }, rule: rejectBeforeOk },
-  AppliedList: { fields: SPAN, rule: span },
+  AppliedList: { fields: SPAN, rule: list },
   Fetch: { fields: { ids } },
   CatchUp: { fields: { from: mark } },
 };
@@ -352,6 +352,12 @@ function statusReply(message: StatusReply & Partial<CommandDefinition>): Judgeme
   if (!isStable(its)) return executeAt === null && deps === null ? undefined : 'sense';
   if (executeAt === null || deps === null || body === undefined) return 'sense';
   return timeAndDeps({ id: txn, executeAt, deps });
+}
+
+/** An empty one at its base says that all below is forgotten. */
+function list(message: Parameters<typeof span>[0]): Judgement {
+  const { base, before, ids: named } = message;
+  return named.length === 0 && compare(base, before) === 0 ? undefined : span(message);
 }
 
 function span(message: {

@@ -67,11 +67,18 @@ export class LoneReplica {
   readonly log: JournalRecord[] = [];
   readonly #self: number;
   readonly #limits: Partial<ReplicaLimits>;
+  readonly #isPassedOver: ((node: number) => boolean) | undefined;
 
-  constructor(group = groupOf(3), self = 3, limits: Partial<ReplicaLimits> = {}) {
+  constructor(
+    group = groupOf(3),
+    self = 3,
+    limits: Partial<ReplicaLimits> = {},
+    isPassedOver?: (node: number) => boolean,
+  ) {
     this.group = group;
     this.#self = self;
     this.#limits = limits;
+    this.#isPassedOver = isPassedOver;
     [this.clock, this.replica] = this.#build();
   }
 
@@ -81,7 +88,7 @@ export class LoneReplica {
     const random = (): number => 0.5;
     const { group } = this;
     const options = { self: this.#self, group, clock, random, limits: this.#limits };
-    return [clock, new Replica(options)];
+    return [clock, new Replica({ ...options, isPassedOver: this.#isPassedOver })];
   }
 
   /** Takes a message; what it wants done. Records are kept as a log would. */

@@ -105,6 +105,45 @@ function begun(): (group: number, message: ReplicaMessage) => readonly StoreEffe
   };
 }
 
+test('its mark goes to where others have forgotten all, when nothing of it is open', () => {
+  const lone = ended();
+  const ids = encodeDeps([]);
+  const forgotten = { type: 'AppliedList', base: at(5_000), before: at(5_000), ids } as const;
+  lone.nowMs = 10_000_000;
+  // It may execute before the Close yet.
+  lone.take(forgotten, 2);
+  expect(lone.replica.view.redundantBefore).toEqual(ZERO);
+  lone.take({ type: 'CommitInvalidate', id: at(800) });
+  lone.take(forgotten, 2);
+  expect(lone.replica.view.redundantBefore).toEqual(at(5_000));
+  // An older question is answered with that.
+  lone.replica.flushed(9);
+  const hint = { type: 'AppliedHint', ids, retains: false, asks: false } as const;
+  for (const peer of [1, 2]) lone.take({ ...hint, redundantBefore: at(3_000_000) }, peer);
+  lone.take({ ...forgotten, base: at(3_000_000), before: at(3_000_000) }, 2);
+  lone.tick(1);
+  const answer = lone.ask({ type: 'CatchUp', from: at(100) }, 'AppliedList');
+  expect(answer.base).toEqual(answer.before);
+  expect(answer.base.hlc).toBeGreaterThan(900);
+});
+
+test('its mark moves without promises when all but a few have been passed over', () => {
+  const passedOver = new Set<number>();
+  const limits = { durabilityLagMs: 1_000, durabilityEveryMs: 500 };
+  const isPassedOver = (node: number): boolean => passedOver.has(node);
+  const lone = new LoneReplica(new Group(DESCRIPTOR), 1, limits, isPassedOver);
+  lone.nowMs = 5_000_000;
+  lone.take(closeAt(900));
+  passedOver.add(2);
+  lone.tick(1);
+  expect(lone.replica.view.redundantBefore).toEqual(ZERO);
+  passedOver.add(3);
+  // The round that is under way gets no answer.
+  lone.tick(5_000);
+  lone.tick(1);
+  expect(lone.replica.view.redundantBefore.hlc).toBeGreaterThan(900);
+});
+
 test('a successor votes above the end of its parent alone', () => {
   const take = begun();
   take(1, closeAt(900));

@@ -6,6 +6,8 @@ import { groupOfRecord } from '../../../../actors/accord/local/journal.ts';
 import type { ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
 import { encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
+import { Flags } from '../../../../actors/accord/primitives/timestamp.ts';
+import { encodeSuccessors } from '../../../../actors/accord/topology/close-body.ts';
 import { Group } from '../../../../actors/accord/topology/group.ts';
 import { type GroupId, groupKey } from '../../../../actors/accord/topology/group-id.ts';
 import { firstGroup } from '../first-group.ts';
@@ -69,8 +71,8 @@ class Node {
     return this.turn();
   }
 
-  take(message: ReplicaMessage, group: GroupId = GROUP.id): readonly StoreEffect[] {
-    this.store.handle(group, 1, message, 1);
+  take(message: ReplicaMessage, group: GroupId = GROUP.id, from = 1): readonly StoreEffect[] {
+    this.store.handle(group, from, message, 1);
     return this.turn();
   }
 
@@ -137,4 +139,51 @@ test('an older group of its slots has no part in anything, also after a restart'
   node.store.join({ group: again, parent: PARENT, floor: at(10) }, 1);
   expect(votes(node.take(preAccept(at(80)), PARENT))).toEqual([]);
   expect(votes(node.take(preAccept(at(800))))).toMatchObject([{ vote: { hlc: 800 } }]);
+});
+
+/** Of the group, which goes on without this node. */
+function leave(hlc: number): ReplicaMessage {
+  const id = { ...at(hlc), flags: Flags.WRITE | Flags.CLOSE };
+  const next = { ...firstGroup([1, 2, 3], [1, 2, 3]), id: { range: 1, generation: 3 } };
+  const body = encodeSuccessors([next]);
+  return { type: 'Stable', id, executeAt: id, deps: encodeDeps([]), slots: null, body };
+}
+
+function kept({ store }: Node): unknown {
+  const { groups } = store.describe() as { groups: readonly Record<string, unknown>[] };
+  return groups.map(({ commands }) => commands);
+}
+
+test('a group that it leaves before its data come is given up, and forgotten', () => {
+  const node = new Node();
+  node.join();
+  node.take(stable(300));
+  const gone = { type: 'GiveUp', group: GROUP.id };
+  expect(node.take(leave(900))).toContainEqual(gone);
+  const effects = node.restart();
+  expect(effects).toContainEqual(gone);
+  expect(executed(effects)).toEqual([]);
+  const ids = encodeDeps([]);
+  const mark = at(5_000_000);
+  const hint = { type: 'AppliedHint', redundantBefore: mark, retains: false, asks: false } as const;
+  for (const from of [1, 2]) node.take({ ...hint, ids }, GROUP.id, from);
+  node.take({ type: 'AppliedList', base: mark, before: mark, ids });
+  const tick = (): void => {
+    node.store.tick(10_000_000);
+    node.turn();
+  };
+  tick();
+  expect(kept(node)).toEqual([2]);
+  node.store.executorGaveUp(GROUP.id);
+  tick();
+  expect(kept(node)).toEqual([0]);
+});
+
+test('data that come as it leaves are not given up', () => {
+  const node = new Node();
+  node.join();
+  node.store.executorFlushed([{ group: GROUP.id, sequence: 0 }]);
+  const effects = node.take(leave(900));
+  expect(executed(effects)).toEqual([900]);
+  expect(effects).not.toContainEqual({ type: 'GiveUp', group: GROUP.id });
 });
