@@ -18,7 +18,7 @@ export interface BatchOptions {
   readonly groups?: number | undefined;
   /** Of groups that are split all the time. Absent: one seed of ten, as above. */
   readonly splits?: boolean | undefined;
-  /** Of groups whose members change all the time. */
+  /** Of groups whose members change all the time. Absent: one seed of ten, as above. */
   readonly moves?: boolean | undefined;
   readonly timeMs: number;
   readonly onRun?: (result: RunResult) => void;
@@ -51,12 +51,11 @@ function groupsOf(seed: number, nodes: number | undefined, groups: number | unde
   return seed % 20 === 8 ? 3 : 5;
 }
 
-/** One seed of ten is of groups that are split, where nothing is told. */
-function splitsOf(
-  seed: number,
-  { nodes, groups, splits }: Pick<BatchOptions, 'nodes' | 'groups' | 'splits'>,
-): boolean {
-  return splits ?? (nodes === undefined && groups === undefined && seed % 10 === 4);
+type Told = Pick<BatchOptions, 'nodes' | 'groups' | 'splits' | 'moves'>;
+
+function isAnything({ nodes, groups, splits, moves }: Told): boolean {
+  const all = [nodes, groups, splits, moves];
+  return all.every((one) => one === undefined);
 }
 
 interface SeedKind {
@@ -66,20 +65,20 @@ interface SeedKind {
   readonly moves: boolean;
 }
 
-export function kindOf(
-  seed: number,
-  options: Pick<BatchOptions, 'nodes' | 'groups' | 'splits' | 'moves'>,
-): SeedKind {
-  const { nodes, groups } = options;
+/** Where nothing is told, one seed of ten is of groups that are split, and one of members that move. */
+export function kindOf(seed: number, told: Told): SeedKind {
+  const { nodes, groups } = told;
+  const digit = isAnything(told) ? seed % 10 : undefined;
+  const moves = told.moves ?? digit === 6;
   return {
     nodes: nodesOf(seed, nodes),
-    groups: groupsOf(seed, nodes, groups),
-    splits: options.moves !== true && splitsOf(seed, options),
-    moves: options.moves === true,
+    groups: moves ? 1 : groupsOf(seed, nodes, groups),
+    splits: !moves && (told.splits ?? digit === 4),
+    moves,
   };
 }
 
-/** One run: of one group with all nodes, of several on five nodes, or of groups that are split. */
+/** One run: of one group with all nodes, of several on five nodes, or of groups that change. */
 export function simulateSeed(
   seed: number,
   { nodes, groups, splits, moves }: SeedKind,

@@ -18,7 +18,7 @@ const HELP = `npm run sim -- [options]
   --seed S     this one only               --nodes N  3, 5 or 7 (3 for odd seeds, 5 for even)
   --groups G   3 or 5 groups on five nodes (one seed of ten), 5: all of three members
   --splits     groups that are split all the time (one seed of ten)
-  --moves      groups whose members change all the time
+  --moves      groups whose members change all the time (one seed of ten)
   --time T     seconds of load per seed, in virtual time (10)
   --replay     with --seed: write its trace, also when all is well
   --record F   with --seed: film it into F, for "holostore replay F"
