@@ -194,7 +194,7 @@ export class DurabilityRounds {
   #areTooFew(): boolean {
     const { group, isPassedOver } = this.#state;
     const left = group.members.filter((node) => !isPassedOver(node));
-    return left.length < group.quorums.slow;
+    return !this.#closed(left.reduce((bits, node) => bits | group.bit(node), 0));
   }
 
   /** No node can learn that a transaction which these members have not named was decided. */

@@ -1,5 +1,5 @@
 /** A group that has ended has ended for good, whatever is cut from its log and wherever it tears. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CommandStore } from '../../../../actors/accord/local/command-store.ts';
 import type { StoreEffect } from '../../../../actors/accord/local/effects.ts';
 import type { JournalRecord } from '../../../../actors/accord/local/journal.ts';
@@ -127,21 +127,26 @@ test('its mark goes to where others have forgotten all, when nothing of it is op
   expect(answer.base.hlc).toBeGreaterThan(900);
 });
 
-test('its mark moves without promises when all but a few have been passed over', () => {
-  const passedOver = new Set<number>();
-  const limits = { durabilityLagMs: 1_000, durabilityEveryMs: 500 };
-  const isPassedOver = (node: number): boolean => passedOver.has(node);
-  const lone = new LoneReplica(new Group(DESCRIPTOR), 1, limits, isPassedOver);
-  lone.nowMs = 5_000_000;
-  lone.take(closeAt(900));
-  passedOver.add(2);
-  lone.tick(1);
-  expect(lone.replica.view.redundantBefore).toEqual(ZERO);
-  passedOver.add(3);
-  // The round that is under way gets no answer.
-  lone.tick(5_000);
-  lone.tick(1);
-  expect(lone.replica.view.redundantBefore.hlc).toBeGreaterThan(900);
+describe('its mark moves without promises when too few have not been passed over', () => {
+  const members = [1, 2, 3, 4, 5];
+  const five = new Group(firstGroup(members, members));
+  test.each([
+    ['for a quorum', new Group(DESCRIPTOR), [2], [3]],
+    ['with electors enough', five, [2], [3]],
+  ])('%s', (_, group, gone, last) => {
+    const passedOver = new Set(gone);
+    const limits = { durabilityLagMs: 1_000, durabilityEveryMs: 500 };
+    const lone = new LoneReplica(group, 1, limits, (node) => passedOver.has(node));
+    lone.nowMs = 5_000_000;
+    lone.take(closeAt(900));
+    lone.tick(1);
+    expect(lone.replica.view.redundantBefore).toEqual(ZERO);
+    for (const node of last) passedOver.add(node);
+    // The round that is under way gets no answer.
+    lone.tick(5_000);
+    lone.tick(1);
+    expect(lone.replica.view.redundantBefore.hlc).toBeGreaterThan(900);
+  });
 });
 
 test('a successor votes above the end of its parent alone', () => {
