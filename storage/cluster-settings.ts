@@ -3,6 +3,7 @@
  * client can select, in the meta group, whose transactions change them. A transaction over keys
  * names the settings with which it runs (`body-settings.ts`). Pure.
  */
+import { type Timestamp, ZERO } from '../actors/accord/primitives/timestamp.ts';
 import { type BodySettings, STANDARD_SETTINGS } from './body-settings.ts';
 
 export interface ClusterSettings {
@@ -19,6 +20,25 @@ export const EVENTS_SETTING = 'notify-keyspace-events';
 
 /** The row that holds the version. */
 export const VERSION_ROW = 'version';
+
+/** The row that holds the executeAt of the last transaction that has changed a row. */
+export const CHANGED_ROW = 'changed-at';
+
+/** As the row holds it. */
+export function encodeChangedAt({ hlc, flags, node, store }: Timestamp): string {
+  return [hlc, flags, node, store].join(' ');
+}
+
+/**
+ * All transactions of the table conflict, so it is what those up to this one have made of it, and
+ * no later one.
+ */
+export function changedAtOf({ values }: ClusterSettings): Timestamp {
+  const row = values.get(CHANGED_ROW);
+  if (row === undefined) return ZERO;
+  const [hlc = 0, flags = 0, node = 0, store = 0] = row.split(' ').map(Number);
+  return { hlc, flags, node, store };
+}
 
 /** The new value of a row; `undefined`: it is removed. */
 export type RowChange = readonly [name: string, value: string | undefined];

@@ -4,10 +4,10 @@
  * versions: it uses no clock, no randomness and no network, and an error that a client causes only
  * produces an error reply.
  */
-import type { Timestamp } from '../actors/accord/primitives/timestamp.ts';
+import { compare, type Timestamp, ZERO } from '../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from './arguments.ts';
 import { STANDARD_SETTINGS } from './body-settings.ts';
-import type { ClusterSettings } from './cluster-settings.ts';
+import { type ClusterSettings, changedAtOf, NO_SETTINGS, VERSION_ROW } from './cluster-settings.ts';
 import {
   argumentRefusal,
   arityError,
@@ -26,7 +26,7 @@ import { ApplyOrderError } from './errors.ts';
 import type { SearchedPlace } from './keyspace/big-keys.ts';
 import { type Capture, type DatabaseReport, Databases } from './keyspace/databases.ts';
 import { KeyspaceDigest } from './keyspace/digest.ts';
-import { NO_DEADLINE, type StoredEntry, storedBytes } from './keyspace/entry.ts';
+import { Entry, NO_DEADLINE, type StoredEntry, storedBytes } from './keyspace/entry.ts';
 import type { Footprint } from './keyspace/footprint.ts';
 import { type GroupKeyspace, withoutValue } from './keyspace/group-keyspace.ts';
 import { KeyEvents, type Notification } from './keyspace/key-events.ts';
@@ -52,7 +52,7 @@ import {
   waitedType,
 } from './keyspace/waited-keys.ts';
 import { type Written, WrittenKeys } from './keyspace/written-keys.ts';
-import { DATABASES, KEYS_IN_UNIT_MAX, UNIT_WRITE_BYTES_MAX } from './limits.ts';
+import { DATABASES, KEYS_IN_UNIT_MAX, TABLE_DATABASE, UNIT_WRITE_BYTES_MAX } from './limits.ts';
 import { MEMORY_SETTING, STEPS_SETTING } from './script-limits.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
@@ -66,6 +66,7 @@ import { type NamedKey, namedKeys } from './spanning/named-keys.ts';
 import { SpanningKeyspaces } from './spanning/spanning-keyspaces.ts';
 import { allSteps, STEP_ELEMENTS_MAX, type Steps } from './steps.ts';
 import type { TopologyRules } from './topology-rules.ts';
+import { STRING } from './types/string.ts';
 import { valueTypeNamed } from './types/value-types.ts';
 
 export interface StateMachineOptions {
@@ -165,6 +166,8 @@ export class StateMachine {
   #unitEnded = false;
   /** Units of the next transaction, or of the open one, that the engine held at the start. */
   #unitsStored: number;
+  /** The table as of the last transaction. */
+  #settings = NO_SETTINGS;
   #expiryDatabase = 0;
   #expiryPosition = 0;
   #expiryBacklog = false;
@@ -179,6 +182,7 @@ export class StateMachine {
     const meta = options.engine.metaOf(options.group.id);
     this.#appliedSequence = meta?.appliedSequence ?? 0;
     this.#unitsStored = meta?.appliedUnits ?? 0;
+    if (this.#unitsStored === 0) this.#settings = this.#databases.settings;
   }
 
   /** The last transaction whose effect is in memory. */
@@ -208,7 +212,16 @@ export class StateMachine {
 
   /** The cluster's, as of the last transaction; the same object until they change. */
   get settings(): ClusterSettings {
-    return this.#databases.settings;
+    return this.#settings;
+  }
+
+  /**
+   * The table of a new member is that of another one, which had executed some transactions of the
+   * group: they have had their effects. Of one that the engine has in part the rest is missing.
+   */
+  hadEffect(executeAt: Timestamp): boolean {
+    const isOfTable = this.#databases.isMeta && this.#unitsStored === 0;
+    return isOfTable && compare(executeAt, changedAtOf(this.#settings)) <= 0;
   }
 
   /** Of the value of a key of the database that clients select; 0 if it is not in memory. */
@@ -683,6 +696,7 @@ export class StateMachine {
     this.#spanning = undefined;
     this.#unitsStored = 0;
     this.#appliedSequence = applySequence;
+    this.#settings = this.#databases.settings;
   }
 
   #beginUnit(): void {
@@ -850,6 +864,7 @@ export class StateMachine {
    * they agree.
    */
   digest(): string {
+    if (this.#databases.isMeta) return digestOfTable(this.#settings);
     const digest = new KeyspaceDigest();
     for (const keyspace of this.#databases.open) {
       for (const item of entriesOf(keyspace)) {
@@ -859,6 +874,15 @@ export class StateMachine {
     this.#databases.addMarks(digest);
     return digest.toString();
   }
+}
+
+/** A table travels as names and values, so they are all that replicas agree on. */
+function digestOfTable({ version, values }: ClusterSettings): string {
+  const digest = new KeyspaceDigest();
+  for (const [name, value] of [...values, [VERSION_ROW, String(version)] as const]) {
+    digest.add(TABLE_DATABASE, name, new Entry(STRING, value, NO_DEADLINE, ZERO));
+  }
+  return digest.toString();
 }
 
 /** Behind a position of a slot that is drawn by its number of keys, or before it. */

@@ -6,8 +6,9 @@
 import {
   type GroupId,
   GroupMap,
+  isMetaGroup,
   isSameGroup,
-  META_GROUP,
+  machineOf,
   shareSlots,
 } from '../actors/accord/topology/group-id.ts';
 import { type ClusterSettings, NO_SETTINGS } from './cluster-settings.ts';
@@ -30,6 +31,7 @@ import { blocksWithin, type SlotBlock } from './keyspace/slot-counts.ts';
 import { redisSlotOf, slotOfText } from './keyspace/slots.ts';
 import { type ChunkCursor, firstCursor, readChunk } from './snapshots/chunk.ts';
 import { describeGroup, type GroupDescription, Installation } from './snapshots/installation.ts';
+import { wholeTable } from './snapshots/table-installation.ts';
 import { StateMachine, type StateMachineOptions } from './state-machine.ts';
 
 export interface StateMachinesOptions extends Omit<StateMachineOptions, 'group'> {
@@ -133,7 +135,8 @@ export class StateMachines {
   }
 
   #open(groups: readonly MachineGroup[], share: number): void {
-    for (const group of groups) {
+    for (const slots of groups) {
+      const group = { ...slots, machine: machineOf(slots.id) };
       // The table is read as a whole, when it has changed.
       const cacheBytesMax = isMeta(group) ? 0 : share;
       const machine = new StateMachine({ ...this.#options, group, cacheBytesMax });
@@ -181,7 +184,7 @@ export class StateMachines {
    * The cluster's table, where the meta group is in this store; the same object until it changes.
    */
   get settings(): ClusterSettings {
-    return this.#ofGroup.get(META_GROUP)?.settings ?? NO_SETTINGS;
+    return this.#held.find(({ group }) => isMeta(group))?.machine.settings ?? NO_SETTINGS;
   }
 
   /** See `StateMachine.eventFlags`. */
@@ -381,6 +384,9 @@ export class StateMachines {
       meta: { ...meta, id, fromSlot, toSlot, appliedSequence: 0 },
       databases: countsAlone(counts, fromSlot, toSlot),
     }));
+    // All others have the table, too.
+    const isNeedless = successors.length === 0 && isMeta(group);
+    if (isNeedless) return [this.#removal(group, appliedSequence)];
     const phase = successors.length === 0 ? 'left' : 'ended';
     return [{ meta: { ...meta, appliedSequence, phase }, databases: [] }, ...begun];
   }
@@ -467,13 +473,27 @@ export class StateMachines {
     });
   }
 
+  /** The same with the table, whole. */
+  installTable(
+    group: GroupSlots,
+    table: ClusterSettings,
+    done: (error: EngineError | undefined) => void,
+  ): void {
+    this.#flushing = true;
+    this.#engine.commit([...this.#removals(group), wholeTable(group, table)], (error) => {
+      this.#flushing = false;
+      if (error === undefined) this.#installed(group);
+      done(error);
+    });
+  }
+
   /**
    * Groups that are open here, with slots of a newer one whose data come in: nothing is applied to
    * them any more. Their keys go with the first chunk.
    */
   abandonOlder(newer: GroupSlots): readonly GroupId[] {
     const isOlder = ({ group }: Held): boolean =>
-      !isMeta(group) && group.id.generation < newer.id.generation && shareSlots(group, newer);
+      group.id.generation < newer.id.generation && shareSlots(group, newer);
     const older = this.#held.filter(isOlder);
     for (const each of older) {
       this.#held.splice(this.#held.indexOf(each), 1);
@@ -522,8 +542,9 @@ export class StateMachines {
     return others.map((other) => this.#removal(other));
   }
 
-  #removal({ id }: GroupSlots): FlushBatch {
-    const meta = this.#engine.metaOf(id) ?? emptyMeta({ id, fromSlot: 0, toSlot: 0 });
+  #removal({ id }: GroupSlots, appliedSequence?: number): FlushBatch {
+    const before = this.#engine.metaOf(id) ?? emptyMeta({ id, fromSlot: 0, toSlot: 0 });
+    const meta = { ...before, ...(appliedSequence !== undefined && { appliedSequence }) };
     const databases = new Set(this.#engine.countsOf(id).map(({ database }) => database));
     return {
       meta: { ...meta, phase: 'ended' },
@@ -563,8 +584,8 @@ function isEnded(error: unknown): boolean {
   return error instanceof EngineError && error.code === 'HOLO_STORE_SNAPSHOT_ENDED';
 }
 
-function isMeta({ machine }: MachineGroup): boolean {
-  return machine === 'meta';
+function isMeta({ id }: MachineGroup): boolean {
+  return isMetaGroup(id);
 }
 
 /** Those of the node's beginning, and their successors, that have not ended. */

@@ -6,7 +6,7 @@
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import { type Lacks, quorumSizes } from '../accord/topology/group.ts';
-import type { GroupId } from '../accord/topology/group-id.ts';
+import { type GroupId, isMetaGroup } from '../accord/topology/group-id.ts';
 import { withJob } from './changes.ts';
 import { closingOf, SEEN_US_MAX, successorOf } from './electorates.ts';
 import type { BringIn, PassOver } from './meta-command.ts';
@@ -34,7 +34,7 @@ function renewedFor(
 ): Outcome {
   const { topology } = state;
   const range = rangeOf(topology, id);
-  if (range === undefined) return 'no open range of this generation';
+  if (range === undefined || isMetaGroup(id)) return 'no open range of this generation';
   if (!range.members.includes(node)) return `node ${node} is no member of the range`;
   if (!isWhole(seenUs, 0, Number.MAX_SAFE_INTEGER)) return 'it is not said when';
   if (at.hlc > seenUs + SEEN_US_MAX) return 'that was too long ago';

@@ -5,7 +5,7 @@
  */
 import { compare, type Timestamp } from '../accord/primitives/timestamp.ts';
 import { fetchingIn, quorumSizes } from '../accord/topology/group.ts';
-import type { GroupId } from '../accord/topology/group-id.ts';
+import { type GroupId, isMetaGroup } from '../accord/topology/group-id.ts';
 import { closingOf, successorOf } from './electorates.ts';
 import type { Done, HasData, Move, SeveralDone, Split } from './meta-command.ts';
 import {
@@ -22,10 +22,12 @@ import {
   type Change,
   descriptorOf,
   ID_MAX,
+  inPlaceOf,
   isText,
   isTimestamp,
   isWhole,
   rangeOf,
+  type Topology,
   type TopologyRange,
 } from './topology.ts';
 
@@ -47,6 +49,7 @@ export function split(state: MetaState, { range: id, atSlot, by }: Split, at: Ti
   const { ranges, rangesMax, lastRange, lastGeneration, lastChange } = topology;
   const range = rangeOf(topology, id);
   if (range === undefined) return 'no open range of this generation';
+  if (isMetaGroup(id)) return 'the meta group is not split';
   if (range.change !== undefined) return 'the range is being changed';
   const [fetching] = fetchingIn(range);
   if (fetching !== undefined) return `node ${fetching} does not have its data yet`;
@@ -73,24 +76,26 @@ export function split(state: MetaState, { range: id, atSlot, by }: Split, at: Ti
     lastRange: lastRange + 1,
     lastGeneration: generation,
     lastChange: change.number,
-    ranges: replaced(ranges, range, [{ ...range, change }]),
+    ...inPlaceOf(topology, range, [{ ...range, change }]),
   });
 }
 
 export function move(state: MetaState, { range: id, from, to, by }: Move, at: Timestamp): Outcome {
   const { topology } = state;
-  const { ranges, nodes, lastGeneration, lastChange } = topology;
+  const { lastGeneration, lastChange } = topology;
   const range = rangeOf(topology, id);
   if (range === undefined) return 'no open range of this generation';
   if (range.change !== undefined) return 'the range is being changed';
   if (!isText(by)) return 'it is not said who asks';
   if (!range.members.includes(from)) return `node ${from} is no member of the range`;
-  const target = nodes.find((node) => node.id === to);
-  if (target === undefined) return `there is no node ${to}`;
-  if (target.state !== 'active') return `node ${to} is ${target.state}`;
-  if (range.members.includes(to)) return `node ${to} is a member of the range`;
-  const members = [...range.members.filter((node) => node !== from), to].sort((a, b) => a - b);
-  if (members.length < 2) return 'no member would stay that has its data';
+  const fault = to === undefined ? leaveFault(range) : targetFault(topology, range, to);
+  if (fault !== undefined) return fault;
+  const staying = range.members.filter((node) => node !== from);
+  const members = [...staying, ...(to === undefined ? [] : [to])].sort((a, b) => a - b);
+  if (staying.length === 0) return 'no member would stay that has its data';
+  if (isMetaGroup(id) && staying.length < sharedMin(range.members, members)) {
+    return 'too few members would stay to decide in both generations';
+  }
   const lacking = lackingAfter(range, members);
   if (lacking !== undefined) return `node ${lacking} does not have its data yet`;
   if (Math.max(lastGeneration, lastChange) >= ID_MAX) return 'no names are left';
@@ -107,8 +112,29 @@ export function move(state: MetaState, { range: id, from, to, by }: Move, at: Ti
   return inNextEpoch(state, {
     lastGeneration: generation,
     lastChange: change.number,
-    ranges: replaced(ranges, range, [{ ...range, change }]),
+    ...inPlaceOf(topology, range, [{ ...range, change }]),
   });
+}
+
+/** So many members must be in both groups: a quorum of either. */
+export function sharedMin(before: readonly number[], after: readonly number[]): number {
+  const slow = [before, after].map(({ length }) => quorumSizes(length, length).slow);
+  return Math.max(...slow);
+}
+
+function targetFault({ nodes }: Topology, range: TopologyRange, to: number): string | undefined {
+  const target = nodes.find((node) => node.id === to);
+  if (target === undefined) return `there is no node ${to}`;
+  if (target.state !== 'active') return `node ${to} is ${target.state}`;
+  return range.members.includes(to) ? `node ${to} is a member of the range` : undefined;
+}
+
+/** Why no member can go without another one in its place: with an even number more can fail. */
+export function leaveFault({ id, members }: Pick<TopologyRange, 'id' | 'members'>) {
+  const left = members.length - 1;
+  if (!isMetaGroup(id)) return 'a range keeps the number of its members';
+  const isEnough = left >= 3 && left % 2 === 1;
+  return isEnough ? undefined : `${left} members would stay: an odd number, 3 at least, is needed`;
 }
 
 /** One that lacks the data, where too few of either group have them; undefined: enough have. */
@@ -128,7 +154,7 @@ export function hasData(state: MetaState, { range: id, node }: HasData): Outcome
   if (!range.owed.includes(node)) return `node ${node} is not known to lack its data`;
   if (range.absent.includes(node)) return `node ${node} gets the data of a later generation alone`;
   const next = { ...range, owed: range.owed.filter((each) => each !== node) };
-  return inNextEpoch(state, { ranges: replaced(state.topology.ranges, range, [next]) });
+  return inNextEpoch(state, inPlaceOf(state.topology, range, [next]));
 }
 
 export function setPaused(state: MetaState, name: ChangeName, isPaused: boolean): Outcome {
@@ -154,8 +180,8 @@ export function cancel(state: MetaState, name: ChangeName, at: Timestamp): Outco
   const open = intendedChange(state, name);
   if (typeof open === 'string') return open;
   const { change, ...range } = open.range;
-  const ranges = replaced(state.topology.ranges, open.range, [range]);
-  return withJob(inNextEpoch(state, { ranges }), open.change, 'cancelled', at);
+  const without = inPlaceOf(state.topology, open.range, [range]);
+  return withJob(inNextEpoch(state, without), open.change, 'cancelled', at);
 }
 
 export function done(state: MetaState, command: Done, at: Timestamp): Outcome {
@@ -171,14 +197,14 @@ export function done(state: MetaState, command: Done, at: Timestamp): Outcome {
     ...each,
     ...{ origin: [range.id], floor: closedAt },
   }));
-  const ranges = replaced(state.topology.ranges, range, successors);
+  const begun = inPlaceOf(state.topology, range, successors);
   const end: EndedGroup = {
     group: range.id,
     executeAt: closedAt,
     successors: successors.map(descriptorOf),
   };
   const ended = [...state.ended, end].slice(-ENDED_GROUPS_MAX);
-  return withJob({ ...inNextEpoch(state, { ranges }), ended }, change, 'done', at);
+  return withJob({ ...inNextEpoch(state, begun), ended }, change, 'done', at);
 }
 
 export function severalDone(before: MetaState, { ends }: SeveralDone, at: Timestamp): Outcome {
@@ -203,7 +229,7 @@ function intendedChange(state: MetaState, name: ChangeName): OpenChange | string
 function withChange(state: MetaState, open: OpenChange, changes: Partial<Change>): MetaState {
   const { range, change } = open;
   const next = { ...range, change: { ...change, ...changes } };
-  return inNextEpoch(state, { ranges: replaced(state.topology.ranges, range, [next]) });
+  return inNextEpoch(state, inPlaceOf(state.topology, range, [next]));
 }
 
 export function withJob(
@@ -215,12 +241,4 @@ export function withJob(
   const { number, kind, by, startedUs } = change;
   const job: Job = { number, kind, outcome, by, startedUs, endedUs: at.hlc };
   return { ...state, jobs: [...state.jobs, job].slice(-JOBS_MAX) };
-}
-
-function replaced(
-  ranges: readonly TopologyRange[],
-  old: TopologyRange,
-  by: readonly TopologyRange[],
-): readonly TopologyRange[] {
-  return ranges.flatMap((range) => (range === old ? by : [range]));
 }

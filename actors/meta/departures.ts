@@ -3,9 +3,17 @@
  * replica moves next, and where; and to people, what is left, and what cannot move. Pure.
  */
 import { quorumSizes } from '../accord/topology/group.ts';
+import { isMetaGroup } from '../accord/topology/group-id.ts';
+import { leaveFault, sharedMin } from './changes.ts';
 import type { Move } from './meta-command.ts';
 import { isLeaving, leaveReason } from './nodes.ts';
-import { isMissed, type Topology, type TopologyNode, type TopologyRange } from './topology.ts';
+import {
+  isMissed,
+  type Topology,
+  type TopologyNode,
+  type TopologyRange,
+  withMeta,
+} from './topology.ts';
 
 export interface DepartureLimits {
   /** Ranges that change their members at the same time, as far as nobody else asks for it. */
@@ -25,19 +33,21 @@ export interface Presence {
   readonly presentUs: number;
 }
 
-/** The ranges that a node still has. */
+/** A node that loses its ranges: those that it still has, and what becomes of them. */
 export interface Departure {
   readonly node: number;
   /** Ranges of which it is a member. */
   readonly left: number;
-  readonly moving: readonly { readonly range: number; readonly to: number }[];
+  /** The meta group is range 0. */
+  /** `to` is absent where nobody takes its place. */
+  readonly moving: readonly { readonly range: number; readonly to?: number | undefined }[];
   /** These do not go on by themselves. */
   readonly stuck: readonly { readonly range: number; readonly why: string }[];
 }
 
 type Step =
-  | { readonly type: 'move'; readonly to: number }
-  | { readonly type: 'moving'; readonly to: number }
+  | { readonly type: 'move'; readonly to?: number }
+  | { readonly type: 'moving'; readonly to?: number | undefined }
   /** Behind others. */
   | { readonly type: 'later' }
   | { readonly type: 'stuck'; readonly why: string };
@@ -66,7 +76,7 @@ export function nextMove(
   presence: Presence,
   limits: DepartureLimits,
 ): Move | undefined {
-  const running = topology.ranges.filter(({ change, owed }) => {
+  const running = withMeta(topology).filter(({ change, owed }) => {
     return (change?.kind === 'move' && !change.isPaused) || owed.some(presence.isUp);
   });
   if (running.length >= limits.movesMax) return undefined;
@@ -98,8 +108,6 @@ export function departuresOf(
 ): readonly Departure[] {
   return leavers(topology, presence, limits).flatMap((node) => {
     const ranges = rangesOf(topology, node);
-    // Of one that is gone by itself nothing is left to be told.
-    if (ranges.length === 0 && !isLeaving(node)) return [];
     const steps = ranges.map((range) => {
       return { range: range.id.range, step: stepOf(topology, range, node, presence) };
     });
@@ -109,12 +117,15 @@ export function departuresOf(
     const stuck = steps.flatMap(({ range, step }) => {
       return step.type === 'stuck' ? [{ range, why: step.why }] : [];
     });
-    return { node: node.id, left: ranges.length, moving, stuck };
+    const left = ranges.filter(({ id }) => !isMetaGroup(id)).length;
+    // Of one that is gone by itself nothing is left to be told.
+    if (left + moving.length === 0 && !isLeaving(node)) return [];
+    return { node: node.id, left, moving, stuck };
   });
 }
 
-function rangesOf({ ranges }: Topology, { id }: TopologyNode): readonly TopologyRange[] {
-  return ranges.filter(({ members }) => members.includes(id));
+function rangesOf(topology: Topology, { id }: TopologyNode): readonly TopologyRange[] {
+  return withMeta(topology).filter(({ members }) => members.includes(id));
 }
 
 function stepOf(
@@ -127,7 +138,7 @@ function stepOf(
   const [successor] = change?.kind === 'move' ? change.successors : [];
   if (successor !== undefined && !successor.members.includes(node.id)) {
     if (change?.isPaused) return { type: 'stuck', why: 'its move is paused' };
-    const to = successor.members.find((member) => !members.includes(member)) ?? 0;
+    const to = successor.members.find((member) => !members.includes(member));
     return { type: 'moving', to };
   }
   const { slow } = quorumSizes(members.length, members.length);
@@ -140,17 +151,22 @@ function stepOf(
     return { type: 'stuck', why: `node ${lacking} is gone, and does not have its data yet` };
   }
   if (members.length < 2) return { type: 'stuck', why: 'no other member has its data' };
+  if (isMetaGroup(range.id) && members.length - 1 < sharedMin(members, members)) {
+    return { type: 'stuck', why: 'too few other members' };
+  }
   return targetFor(topology, range, node, isUp);
 }
 
 /** The node that has the fewest ranges, of those that take none just now. */
 function targetFor(
   topology: Topology,
-  { members }: TopologyRange,
+  range: TopologyRange,
   { replacedBy }: TopologyNode,
   isUp: (node: number) => boolean,
 ): Step {
+  const { members } = range;
   const others = topology.nodes.filter((each) => !isLeaving(each) && !members.includes(each.id));
+  if (others.length === 0 && isMetaGroup(range.id)) return withoutOne(range);
   const named = others.filter(({ id }) => id === replacedBy);
   const able = (named.length > 0 ? named : others).filter(({ id, state }) => {
     return state === 'active' && isUp(id) && !isMissed(topology, id);
@@ -159,13 +175,20 @@ function targetFor(
     const why = named.length > 0 ? `node ${replacedBy} is not there` : 'no other node can take it';
     return { type: 'stuck', why };
   }
-  const free = able.filter(({ id }) => !receives(topology, id));
+  const free = able.filter(({ id }) => isMetaGroup(range.id) || !receives(topology, id));
   const load = ({ id }: TopologyNode): number => rangesWith(topology, id).length;
   const [best] = free.toSorted((a, b) => load(a) - load(b) || a.id - b.id);
   return best === undefined ? { type: 'later' } : { type: 'move', to: best.id };
 }
 
-/** Data of one range at a time come to a node. */
+/** All other nodes are members already. */
+function withoutOne(meta: TopologyRange): Step {
+  const why = leaveFault(meta);
+  if (why === undefined) return { type: 'move' };
+  return { type: 'stuck', why: `no other node can take its place, and ${why}` };
+}
+
+/** Data of one range at a time come to a node; the table is there already. */
 function receives({ ranges }: Topology, id: number): boolean {
   return ranges.some(({ members, owed, change }) => {
     const isNew = change?.kind === 'move' && !members.includes(id);

@@ -6,6 +6,7 @@
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import { fetchingIn, quorumSizes } from '../accord/topology/group.ts';
+import { isMetaGroup } from '../accord/topology/group-id.ts';
 import type { NodeSeen } from './meta-command.ts';
 import { inNextEpoch, type MetaState, type Outcome } from './meta-state.ts';
 import {
@@ -137,6 +138,9 @@ export function successorOf(
 ): Successor {
   const absent = members.filter((node) => range.absent.includes(node));
   const owed = members.filter((node) => !range.members.includes(node) || range.owed.includes(node));
-  const electorate = electorateOf(members, topology, absent);
+  const { nonElectors } = topology;
+  // That of the meta group does not follow who is there.
+  const known = isMetaGroup(id) ? { nonElectors, absences: [] } : topology;
+  const electorate = electorateOf(members, known, absent);
   return { id, fromSlot, toSlot, members, electorate, owed, absent };
 }

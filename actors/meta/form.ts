@@ -7,8 +7,9 @@ import type { Form, FormNode } from './meta-command.ts';
 import type { Outcome } from './meta-state.ts';
 import {
   faultOf,
+  firstMeta,
   isWhole,
-  type MetaMembers,
+  type Members,
   RANGES_MAX,
   type Topology,
   type TopologyNode,
@@ -34,7 +35,7 @@ export function formed(form: Form): Outcome {
     lastNode: nodes.at(-1)?.id ?? 0,
     nodes,
     ...known,
-    meta: allMembers(form),
+    meta: firstMeta(allMembers(form)),
     ranges: Array.from({ length: initialRanges }, (_, index) => {
       const members = membersOf(form, index);
       return { ...firstRange(form, index), members, electorate: electorateOf(members, known) };
@@ -63,7 +64,7 @@ function firstRange(form: Form, index: number): Omit<TopologyRange, 'members' | 
   };
 }
 
-function allMembers({ nodes, electorate }: Form): MetaMembers {
+function allMembers({ nodes, electorate }: Form): Members {
   return {
     members: nodes.map(({ id }) => id).sort((a, b) => a - b),
     electorate: electorate.toSorted((a, b) => a - b),

@@ -59,13 +59,13 @@ export interface Split {
   readonly lease?: LeaseClaim;
 }
 
-/** Another node becomes a member in the place of one. */
+/** Another node becomes a member in the place of one; of the meta group, perhaps none. */
 export interface Move {
   readonly type: 'Move';
   readonly range: GroupId;
   /** Node ids. */
   readonly from: number;
-  readonly to: number;
+  readonly to?: number | undefined;
   readonly by: string;
   readonly lease?: LeaseClaim;
 }

@@ -16,6 +16,7 @@ import {
   type Topology,
   type TopologyNode,
   type TopologyRange,
+  withMeta,
 } from './topology.ts';
 
 /** Nodes of one cluster. */
@@ -78,7 +79,7 @@ export function recommission(before: MetaState, id: number, at: Timestamp): Outc
   const states = ['draining', 'decommissioning', 'decommissioned'] as const;
   let outcome = moved(before, id, states, 'active');
   if (typeof outcome === 'string') return outcome;
-  for (const { id: range, change } of before.topology.ranges) {
+  for (const { id: range, change } of withMeta(before.topology)) {
     if (change?.by !== leaveReason(id) || change.phase === 'closing') continue;
     const next = cancel(outcome, { range, change: change.number }, at);
     if (typeof next !== 'string') outcome = next;
@@ -116,7 +117,7 @@ export function isLeaving({ state }: TopologyNode): boolean {
  * a new member may have them from nobody else. The epoch stays.
  */
 export function withLeft(topology: Topology): Topology {
-  const isLacking = topology.ranges.some((range) => fetchingIn(range).length > 0);
+  const isLacking = withMeta(topology).some((range) => fetchingIn(range).length > 0);
   const hasLeft = ({ id, state }: TopologyNode): boolean =>
     state === 'decommissioning' && !isLacking && keptBy(topology, id) === undefined;
   if (!topology.nodes.some(hasLeft)) return topology;
@@ -148,7 +149,7 @@ function keptBy(topology: Topology, id: number): string | undefined {
     members.includes(id) || change?.successors.some((each) => each.members.includes(id)) === true;
   const ranges = topology.ranges.filter(isIn).length;
   if (ranges > 0) return `node ${id} is a member of ${ranges} range${ranges === 1 ? '' : 's'}`;
-  if (topology.meta.members.includes(id)) return `node ${id} is a member of the meta group`;
+  if (isIn(topology.meta)) return `node ${id} is a member of the meta group`;
   return undefined;
 }
 

@@ -8,11 +8,11 @@
 import type { Laggard } from '../accord/local/effects.ts';
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import { type GroupDescriptor, lacksOf } from '../accord/topology/group.ts';
-import type { GroupId } from '../accord/topology/group-id.ts';
+import { type GroupId, isMetaGroup, machineOf } from '../accord/topology/group-id.ts';
 import { heldLease, isRunningOut } from './leases.ts';
 import type { Form, MetaCommand } from './meta-command.ts';
 import type { Lease, MetaState } from './meta-state.ts';
-import { type Change, rangeOf, type TopologyRange } from './topology.ts';
+import { type Change, rangeOf, type TopologyRange, withMeta } from './topology.ts';
 
 interface RangeManagerOptions {
   readonly self: number;
@@ -99,7 +99,7 @@ export class RangeManager {
 
   /** Data that the topology does not know of yet. */
   #reports({ topology }: MetaState, { hasData }: ManagerView): readonly Act[] {
-    return topology.ranges.flatMap(({ id: range, owed }): readonly Act[] => {
+    return withMeta(topology).flatMap(({ id: range, owed }): readonly Act[] => {
       const held = owed.filter((node) => hasData(range, node));
       return held.map((node) => ({ type: 'Propose', command: { type: 'HasData', range, node } }));
     });
@@ -112,7 +112,7 @@ export class RangeManager {
   ): readonly Act[] {
     if (nowMs < this.#membersMs) return [];
     const isOpen = ({ group }: Laggard): boolean => {
-      const range = rangeOf(topology, group);
+      const range = isMetaGroup(group) ? undefined : rangeOf(topology, group);
       return range !== undefined && range.change?.phase !== 'closing';
     };
     const late = lagging.filter((each) => {
@@ -221,7 +221,7 @@ function nameOf({ number, phase, isPaused }: Change): string {
 }
 
 function openChanges({ topology }: MetaState): readonly OpenChange[] {
-  return topology.ranges.flatMap((range) => {
+  return withMeta(topology).flatMap((range) => {
     return range.change === undefined ? [] : [{ range, change: range.change }];
   });
 }
@@ -230,6 +230,6 @@ function openChanges({ topology }: MetaState): readonly OpenChange[] {
 export function successorsOf({ successors }: Change): readonly GroupDescriptor[] {
   return successors.map(({ owed, absent, ...each }) => ({
     ...each,
-    ...{ ...lacksOf({ owed, absent }), machine: 'keyspace' },
+    ...{ ...lacksOf({ owed, absent }), machine: machineOf(each.id) },
   }));
 }

@@ -7,7 +7,7 @@ import {
   type Absence,
   type Change,
   faultOf,
-  type MetaMembers,
+  type Members,
   type Successor,
   type Topology,
   type TopologyNode,
@@ -40,7 +40,7 @@ function inOrder(topology: Topology): Topology {
     nodes: nodes.map(nodeInOrder),
     nonElectors: [...nonElectors],
     absences: absences.map(absenceInOrder),
-    meta: membersInOrder(meta),
+    meta: rangeInOrder(meta),
     ranges: ranges.map(rangeInOrder),
   };
 }
@@ -68,7 +68,7 @@ function rangeInOrder(range: TopologyRange): TopologyRange {
   };
 }
 
-function membersInOrder({ members, electorate }: MetaMembers): MetaMembers {
+function membersInOrder({ members, electorate }: Members): Members {
   return { members: [...members], electorate: [...electorate] };
 }
 

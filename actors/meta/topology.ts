@@ -12,7 +12,13 @@ import {
   MEMBERS_MAX,
   quorumSizes,
 } from '../accord/topology/group.ts';
-import { type GroupId, isSameGroup, META_GROUP } from '../accord/topology/group-id.ts';
+import {
+  type GroupId,
+  isMetaGroup,
+  isSameGroup,
+  META_GROUP,
+  machineOf,
+} from '../accord/topology/group-id.ts';
 
 /** Upper end of `--ranges-max`. */
 export const RANGES_MAX = 1_024;
@@ -63,7 +69,7 @@ export interface TopologyNode extends NodePlaces {
 type ChangePhase = 'intended' | 'closing';
 
 /** A group that is to follow. Its name is given to one change alone, also if that is cancelled. */
-export interface Successor extends MetaMembers, Lacks {
+export interface Successor extends Members, Lacks {
   readonly id: GroupId;
   readonly fromSlot: number;
   readonly toSlot: number;
@@ -91,7 +97,7 @@ export interface Change {
   readonly startedUs: number;
 }
 
-/** The open generation of a range. */
+/** The open generation of a range, or of the meta group: its slots are all, and of no keys. */
 export interface TopologyRange extends Lacks {
   readonly id: GroupId;
   /** Redis slots, half open. */
@@ -107,8 +113,7 @@ export interface TopologyRange extends Lacks {
   readonly change?: Change;
 }
 
-/** Of the meta group, as of a range. */
-export interface MetaMembers {
+export interface Members {
   readonly members: readonly number[];
   readonly electorate: readonly number[];
 }
@@ -146,19 +151,35 @@ export interface Topology {
   readonly nonElectors: readonly number[];
   /** Ascending by node. */
   readonly absences: readonly Absence[];
-  readonly meta: MetaMembers;
+  readonly meta: TopologyRange;
   /** Ascending by slot; each slot is in exactly one. */
   readonly ranges: readonly TopologyRange[];
 }
 
+/** All ranges, then the meta group. */
+export function withMeta({ ranges, meta }: Topology): readonly TopologyRange[] {
+  return [...ranges, meta];
+}
+
+/** Also of the meta group. */
 export function rangeOf(topology: Topology, id: GroupId): TopologyRange | undefined {
-  return topology.ranges.find((range) => isSameGroup(range.id, id));
+  return withMeta(topology).find((range) => isSameGroup(range.id, id));
+}
+
+/** `by` is in its place. */
+export function inPlaceOf(
+  { ranges, meta }: Topology,
+  old: TopologyRange,
+  by: readonly TopologyRange[],
+): Pick<Topology, 'ranges' | 'meta'> {
+  const [only = meta] = by;
+  if (old === meta) return { ranges, meta: only };
+  return { ranges: ranges.flatMap((range) => (range === old ? by : [range])), meta };
 }
 
 /** The groups of which a node is a member, or all: by slot, then the meta group. */
 export function groupsOf(topology: Topology, node?: number): readonly GroupDescriptor[] {
-  const ranges = topology.ranges.map(descriptorOf);
-  const all = [...ranges, metaGroup(topology.meta)];
+  const all = withMeta(topology).map(descriptorOf);
   return all.filter(({ members }) => node === undefined || members.includes(node));
 }
 
@@ -166,7 +187,7 @@ export function descriptorOf(range: TopologyRange): GroupDescriptor {
   const { id, fromSlot, toSlot, members, electorate } = range;
   return {
     ...{ id, fromSlot, toSlot, members, electorate },
-    ...{ ...lacksOf(range), machine: 'keyspace' },
+    ...{ ...lacksOf(range), machine: machineOf(id) },
   };
 }
 
@@ -180,8 +201,11 @@ export function endIn(
   { id, fromSlot, toSlot }: Pick<GroupDescriptor, 'id' | 'fromSlot' | 'toSlot'>,
 ): { readonly executeAt: Timestamp; readonly successors: readonly GroupDescriptor[] } | undefined {
   if (rangeOf(topology, id) !== undefined) return undefined;
-  const ranges = topology.ranges.filter(
-    (range) => range.fromSlot >= fromSlot && range.toSlot <= toSlot,
+  const ranges = withMeta(topology).filter(
+    (range) =>
+      isMetaGroup(range.id) === isMetaGroup(id) &&
+      range.fromSlot >= fromSlot &&
+      range.toSlot <= toSlot,
   );
   const slots = ranges.reduce((sum, range) => sum + range.toSlot - range.fromSlot, 0);
   // It is of a later topology.
@@ -192,10 +216,21 @@ export function endIn(
   return { executeAt, successors: ranges.map(descriptorOf) };
 }
 
-/** All of its transactions conflict; its slots stand for no keys. */
-export function metaGroup({ members, electorate }: MetaMembers): GroupDescriptor {
+/** Its first generation. All of its transactions conflict; its slots stand for no keys. */
+export function firstMeta({ members, electorate }: Members): TopologyRange {
   const slots = { fromSlot: 0, toSlot: REDIS_SLOTS };
-  return { id: META_GROUP, ...slots, members, electorate, machine: 'meta' };
+  const begun = { origin: [], floor: ZERO, owed: [], absent: [] };
+  return { id: META_GROUP, ...slots, members, electorate, ...begun };
+}
+
+export function metaGroup(members: Members): GroupDescriptor {
+  return descriptorOf(firstMeta(members));
+}
+
+/** The last generation of the meta group that is known: one that is to come, once it is certain. */
+export function metaViewOf({ id, change }: TopologyRange): number {
+  const [next] = change?.phase === 'closing' ? change.successors : [];
+  return (next ?? { id }).id.generation;
 }
 
 /** Why this is no topology of a cluster, for people; undefined: it is one. */
@@ -211,12 +246,12 @@ export function faultOf(topology: Topology): string | undefined {
   if (ranges.length > rangesMax) return `${ranges.length} ranges`;
   if (!areCounters(topology)) return 'counters';
   if (!areAbsences(topology)) return 'absences';
-  const fault = membersFault(topology.meta, topology);
+  const fault = metaFault(topology);
   if (fault !== undefined) return `${fault} of the meta group`;
   let next = 0;
   for (const range of ranges) {
-    const itsFault = rangeFault(range, topology);
     const { id, fromSlot, toSlot } = range;
+    const itsFault = isMetaGroup(id) ? 'name' : rangeFault(range, topology);
     if (itsFault !== undefined) return `${itsFault} of range ${id.range}`;
     if (fromSlot !== next) return `slot ${next}`;
     next = toSlot;
@@ -267,6 +302,14 @@ export function isPlaces(places: NodePlaces): boolean {
   return isText(host) && isWhole(port, 0, 65_535) && isTold && isWhole(behaviourMax, 1, ID_MAX);
 }
 
+function metaFault(topology: Topology): string | undefined {
+  const { id, fromSlot, toSlot, change } = topology.meta;
+  if (!isMetaGroup(id)) return 'name';
+  if (fromSlot !== 0 || toSlot !== REDIS_SLOTS) return 'slots';
+  if (change !== undefined && change.kind !== 'move') return 'change';
+  return rangeFault(topology.meta, topology);
+}
+
 function rangeFault(range: TopologyRange, topology: Topology): string | undefined {
   const { id, fromSlot, toSlot, origin, floor, change } = range;
   if (!isGiven(id, topology)) return 'name';
@@ -283,7 +326,7 @@ function rangeFault(range: TopologyRange, topology: Topology): string | undefine
   return change === undefined || isChange(change, range, topology) ? undefined : 'change';
 }
 
-function areLacks({ members, owed, absent }: MetaMembers & Lacks): boolean {
+function areLacks({ members, owed, absent }: Members & Lacks): boolean {
   const areAscending = ascends(owed) && ascends(absent);
   return (
     areAscending &&
@@ -292,7 +335,7 @@ function areLacks({ members, owed, absent }: MetaMembers & Lacks): boolean {
   );
 }
 
-function membersFault(group: MetaMembers, { nodes }: Topology): string | undefined {
+function membersFault(group: Members, { nodes }: Topology): string | undefined {
   const { members, electorate } = group;
   const isKnown = (member: number): boolean => nodes.some(({ id }) => id === member);
   if (!isWhole(members.length, 1, MEMBERS_MAX)) return 'members';
@@ -356,7 +399,7 @@ function areSuccessors({ kind, successors }: Change, range: TopologyRange): bool
 }
 
 function isGiven({ range, generation }: GroupId, { lastRange, lastGeneration }: Topology): boolean {
-  return isWhole(range, 1, lastRange) && isWhole(generation, 1, lastGeneration);
+  return isWhole(range, 0, lastRange) && isWhole(generation, 1, lastGeneration);
 }
 
 /** A whole number, both ends included. */

@@ -8,7 +8,8 @@ import type { ChangeAsked, ChangeMessage } from './node-messages.ts';
 import type { TopologyAnswer } from './topology-actor.ts';
 
 interface HandedChangesOptions {
-  readonly members: ReadonlySet<number>;
+  /** Of the meta group. */
+  readonly members: () => Iterable<number>;
   readonly connected: ReadonlySet<number>;
   /** Lost where the peer has no room. */
   readonly send: (peer: number, message: ChangeMessage) => void;
@@ -45,7 +46,7 @@ export class HandedChanges {
   /** `done` is called once. */
   ask(command: MetaCommand, done: Handed['done']): void {
     const { members, connected, send, nowMs, answerMsMax } = this.#options;
-    const peer = [...members].find((member) => connected.has(member));
+    const peer = [...members()].find((member) => connected.has(member));
     if (peer === undefined) {
       return done({ type: 'refused', why: 'no member of the meta group is connected' });
     }

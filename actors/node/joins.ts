@@ -6,7 +6,7 @@ import type { GroupJoin } from '../accord/local/journal.ts';
 import type { Group, GroupDescriptor } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, isSameGroup, shareSlots } from '../accord/topology/group-id.ts';
 import type { EndedGroup } from '../meta/meta-state.ts';
-import { descriptorOf, type Topology, type TopologyRange } from '../meta/topology.ts';
+import { descriptorOf, type Topology, type TopologyRange, withMeta } from '../meta/topology.ts';
 
 type Join = Omit<GroupJoin, 'type'>;
 
@@ -86,9 +86,9 @@ export class Joins<Store> {
   }
 
   /** This node is a member of them by the topology alone. */
-  #missing({ ranges }: Topology, { isHere, open }: OwnGroups): readonly TopologyRange[] {
+  #missing(topology: Topology, { isHere, open }: OwnGroups): readonly TopologyRange[] {
     const joined = this.#all.map(({ join }) => join.group);
-    return ranges.filter((range) => {
+    return withMeta(topology).filter((range) => {
       if (!range.members.includes(this.#self) || isHere(range.id)) return false;
       const isNewer = (group: Group | GroupDescriptor): boolean =>
         group.id.generation > range.id.generation && shareSlots(group, range);
@@ -158,8 +158,8 @@ export class Joins<Store> {
   }
 
   /** Groups whose data are here, which the topology does not know. */
-  unreported({ ranges }: Topology): readonly GroupId[] {
-    const owed = ranges.filter((range) => range.owed.includes(this.#self));
+  unreported(topology: Topology): readonly GroupId[] {
+    const owed = withMeta(topology).filter((range) => range.owed.includes(this.#self));
     return owed.map(({ id }) => id).filter((id) => this.isDone(id));
   }
 

@@ -7,7 +7,7 @@ import { type ClusterSettings, NO_SETTINGS } from '../../storage/cluster-setting
 import type { NodeStarted } from '../meta/meta-command.ts';
 import type { MetaState } from '../meta/meta-state.ts';
 import { nodeStarted } from '../meta/nodes.ts';
-import type { NodePlaces } from '../meta/topology.ts';
+import { metaViewOf, type NodePlaces } from '../meta/topology.ts';
 import {
   type Announcement,
   type MembershipMessage,
@@ -21,7 +21,9 @@ interface MembershipOptions {
   /** Absent where nobody is told. */
   readonly announcement: Announcement | undefined;
   /** Of the meta group. */
-  readonly members: ReadonlySet<number>;
+  readonly members: () => Iterable<number>;
+  /** This node orders the changes of the table itself. */
+  readonly isMember: () => boolean;
   readonly connected: ReadonlySet<number>;
   readonly state: () => MetaState | undefined;
   readonly send: (peer: number, message: MembershipMessage) => void;
@@ -43,15 +45,12 @@ export class Membership {
   #table: ClusterSettings = NO_SETTINGS;
   /** By node: what it has told last. */
   readonly #announced = new Map<number, Announcement>();
-  /** This node orders the changes of the table itself. */
-  readonly #isOfMeta: boolean;
   #wantedMs = -Infinity;
   #announcedMs = -Infinity;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
-    const { self, announcement, members } = options;
-    this.#isOfMeta = members.has(self);
+    const { self, announcement } = options;
     if (announcement !== undefined) this.#announced.set(self, announcement);
   }
 
@@ -66,22 +65,30 @@ export class Membership {
     this.#table = table;
   }
 
+  /** The newest table that this node has seen. */
+  get table(): ClusterSettings {
+    return this.#table;
+  }
+
   get age(): TableAge {
-    const { epoch = 0 } = this.#options.state()?.topology ?? {};
-    return { version: this.#table.version, epoch };
+    const { epoch, meta } = this.#options.state()?.topology ?? {};
+    const view = meta === undefined ? 0 : metaViewOf(meta);
+    return { version: this.#table.version, epoch: epoch ?? 0, view };
   }
 
   /** A peer has told how new its table is. */
   ageTold(peer: number, age: TableAge): void {
-    const { nowMs, send } = this.#options;
-    if (this.#isOfMeta || !isNewer(age, this.age)) return;
+    const { nowMs, send, isMember } = this.#options;
+    // A member that is away may have been replaced, and hears of nothing by its own group.
+    const isBehind = isMember() ? age.view > this.age.view : isNewer(age, this.age);
+    if (!isBehind) return;
     if (nowMs() < this.#wantedMs + WANTED_MS) return;
     this.#wantedMs = nowMs();
     send(peer, { type: 'TableWanted', ...this.age });
   }
 
   received(peer: number, message: MembershipMessage): void {
-    const { send, onTable, onPlace } = this.#options;
+    const { send, onTable, onPlace, isMember } = this.#options;
     switch (message.type) {
       case 'NodeAnnounced': {
         const { type: _type, ...announcement } = message;
@@ -94,8 +101,9 @@ export class Membership {
         if (isNewer(this.age, message)) send(peer, tableMessage(this.#table));
         return;
       case 'Table':
+        if (isMember() && this.#wantedMs === -Infinity) return;
         this.#wantedMs = -Infinity;
-        return this.#isOfMeta ? undefined : onTable(tableOf(message));
+        return onTable(tableOf(message));
     }
   }
 
@@ -112,10 +120,10 @@ export class Membership {
 
   /** A node that is no member of the meta group tells one until the topology shows it. */
   onTick(): void {
-    const { self, members, connected, nowMs, state } = this.#options;
-    if (this.#isOfMeta || this.due?.id !== self || state() === undefined) return;
+    const { self, members, isMember, connected, nowMs, state } = this.#options;
+    if (isMember() || this.due?.id !== self || state() === undefined) return;
     if (nowMs() < this.#announcedMs + ANNOUNCE_MS) return;
-    const peer = [...members].find((member) => connected.has(member));
+    const peer = [...members()].find((member) => connected.has(member));
     if (peer === undefined) return;
     this.#announcedMs = nowMs();
     this.peerUp(peer);

@@ -19,6 +19,8 @@ export interface TableAge {
   readonly version: number;
   /** Of the topology; 0: there is none. */
   readonly epoch: number;
+  /** See `metaViewOf`; 0: there is none. */
+  readonly view: number;
 }
 
 /** People ask the sender for a change, and it is no member of the meta group. */
@@ -116,8 +118,8 @@ function isRow(row: unknown): boolean {
   return Array.isArray(row) && row.length === 2 && row.every((part) => typeof part === 'string');
 }
 
-export function isAge({ version, epoch }: TableAge): boolean {
-  return isCount(version) && isCount(epoch);
+export function isAge({ version, epoch, view }: TableAge): boolean {
+  return isCount(version) && isCount(epoch) && isCount(view);
 }
 
 function isCount(value: number): boolean {

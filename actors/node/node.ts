@@ -35,8 +35,8 @@ import {
 import {
   type GroupId,
   GroupMap,
+  isMetaGroup,
   isSameGroup,
-  META_GROUP,
   shareSlots,
 } from '../accord/topology/group-id.ts';
 import {
@@ -50,10 +50,10 @@ import type { DiskPart } from '../log/disk-health.ts';
 import { NODE_STREAM, type WalMessage, type WalReply, walActor } from '../log/wal-actor.ts';
 import { DEPARTURE_LIMITS } from '../meta/departures.ts';
 import type { MetaCommand } from '../meta/meta-command.ts';
-import { formedTopologyOf } from '../meta/meta-rows.ts';
+import { formedTopologyOf, metaStateOf } from '../meta/meta-rows.ts';
 import type { MetaState } from '../meta/meta-state.ts';
 import { NODE_WATCH_LIMITS } from '../meta/node-watch.ts';
-import { endIn, type Topology } from '../meta/topology.ts';
+import { endIn, metaViewOf, type Topology, withMeta } from '../meta/topology.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import { ActorSystem } from '../runtime/actor-system.ts';
 import type { ChildSpec } from '../runtime/behavior.ts';
@@ -86,7 +86,7 @@ import type { NodeParts } from './node-parts.ts';
 import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
 import { PeerOffsets } from './peer-offsets.ts';
 import { Router, type Unrouted } from './router.ts';
-import { SettingsWatch } from './settings-watch.ts';
+import { type Orderers, SettingsWatch } from './settings-watch.ts';
 import { Store } from './store.ts';
 import { storeOf } from './store-placement.ts';
 import { type TopologyActorMessage, type TopologyAnswer, topologyActor } from './topology-actor.ts';
@@ -123,7 +123,11 @@ export class Node {
   readonly system: ActorSystem;
   /** Those of the beginning of which this node is a member. */
   readonly #first: readonly Group[];
-  #groups: readonly Group[];
+  #groups: readonly Group[] = [];
+  /** The meta group, where it is one of them. */
+  #meta: Group | undefined;
+  /** The log of this node alone does not lead to the table from the beginning on. */
+  #keepsTable = false;
   /** Of the whole cluster, at the beginning. */
   readonly #allGroups: readonly Group[];
   /** Those of them that have not ended, and what follows the others. */
@@ -200,7 +204,7 @@ export class Node {
       connected: this.#up,
       self: nodeId,
       nodes: () => this.#peers.size + 1,
-      members: tableMembersOf(parts),
+      orderers: () => this.#orderers(),
       leaseMs: parts.aclLeaseMs ?? ACL_LEASE_MS,
       onKnown: () => this.#tellTable(),
       nowMs: () => clock.monotonicMs(),
@@ -208,10 +212,10 @@ export class Node {
     this.#joins = new Joins(nodeId);
     this.#trafficKeptMax = limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
     this.#first = groupsOf(parts);
-    this.#groups = this.#first;
+    this.#hold(this.#first);
     this.#allGroups = allGroupsOf(parts, this.#first);
     if (!this.#allGroups.some(isMeta)) this.settings.read(0);
-    this.#open = this.#allGroups.filter((group) => !isMeta(group));
+    this.#open = this.#allGroups;
     this.#known = new GroupMap(this.#allGroups.map((group) => [group.id, group]));
     const members = new Set(this.#allGroups.flatMap((group) => group.members));
     this.#peers = new Set([...members].filter((id) => id !== nodeId).sort((a, b) => a - b));
@@ -219,7 +223,7 @@ export class Node {
     this.#membership = this.#createMembership();
     this.#handedChanges = this.#createHandedChanges();
     const mayChange = parts.announcement !== undefined || parts.topology !== undefined;
-    if (mayChange || this.#open.some((group) => group.members.length < members.size)) {
+    if (mayChange || this.openGroups.some((group) => group.members.length < members.size)) {
       this.#forwarding = new Outlet(this.#lateForwarding, ANSWERS_KEPT_MAX);
     }
     this.#toGateway = new Outlet(parts.clients ?? this.#lateGateway, ANSWERS_KEPT_MAX);
@@ -271,7 +275,7 @@ export class Node {
 
   /** The same of the whole cluster, as far as this node knows. */
   get openGroups(): readonly Group[] {
-    return this.#open;
+    return this.#open.filter((group) => !isMeta(group));
   }
 
   /** A majority of this node and its peers. */
@@ -347,7 +351,7 @@ export class Node {
       return `only ${connected}, ${quorums.slow} are needed`;
     }
     // Commands for other groups are handed on to a member.
-    const elsewhere = this.#open.find(
+    const elsewhere = this.openGroups.find(
       ({ id, members }) => !this.#storeOf.has(id) && !members.some(isUp),
     );
     if (elsewhere === undefined) return undefined;
@@ -485,8 +489,6 @@ export class Node {
 
   #startTopology(parts: NonNullable<NodeParts['topology']>): void {
     const { form, leaseMs, watch, replicas, onAct } = parts;
-    const store = this.#storeOf.get(META_GROUP);
-    if (store === undefined) return;
     const { nodeId: self, limits, clock } = this.#parts;
     const startedMs = clock.monotonicMs();
     const topology = this.system.root.child<TopologyActorMessage>(
@@ -497,13 +499,13 @@ export class Node {
           connected: () => this.#up,
           form: () => (this.#mayForm(startedMs) ? form : undefined),
           state: () => this.topology.state,
+          isMember: () => this.#isOfMeta(),
           endOf: (group) => this.#ends.find((end) => isSameGroup(end.group, group))?.executeAt,
           hasData: (group, node) => this.#joins.hasData(group, node),
           lagging: () => this.#reports.current('lagging', clock.monotonicMs()),
           lacking: () => this.#reports.current('lacking', clock.monotonicMs()),
           presentUs: () => this.presentUs,
-          propose: (token, command) =>
-            store.toCoordinator.send({ type: 'ProposeTopology', token, command }),
+          propose: (token, command) => this.#propose(token, command),
           close: (group, successors) => this.#close(group, successors),
           told: () => this.#membership.due,
           isDraining: () => this.isDraining,
@@ -539,8 +541,50 @@ export class Node {
 
   /** `done` is called once. */
   changeTopology(command: MetaCommand, done: (answer: TopologyAnswer) => void): void {
-    if (this.#toTopology === undefined) this.#handedChanges.ask(command, done);
-    else this.#decideHere(command, done);
+    if (this.#isOfMeta()) this.#decideHere(command, done);
+    else this.#handedChanges.ask(command, done);
+  }
+
+  /** One that is lost here ends in time. */
+  #propose(token: number, command: string): void {
+    const group = this.#meta?.id;
+    if (group === undefined) return;
+    const store = this.#storeOf.get(group);
+    store?.toCoordinator.send({ type: 'ProposeTopology', group, token, command });
+  }
+
+  /**
+   * This node takes part in the decisions of the meta group. One that has its data to come does
+   * not, nor one that learns of a later generation than its own: it may have been replaced.
+   */
+  #isOfMeta(): boolean {
+    const meta = this.#meta?.id;
+    if (meta === undefined || this.#joins.lacksData(meta)) return false;
+    const { id } = this.topology.state?.topology.meta ?? {};
+    return id === undefined || id.generation <= meta.generation;
+  }
+
+  #orderers(): Orderers {
+    const { nodeId } = this.#parts;
+    const { meta } = this.topology.state?.topology ?? {};
+    const isMember = this.#isOfMeta();
+    if (meta === undefined) {
+      const members = tableMembersOf(this.#parts);
+      const { generation = 0 } = this.#open.find(isMeta)?.id ?? {};
+      // Without a meta group, as in tests, all order the changes together.
+      const orders = isMember || (generation === 0 && members.has(nodeId));
+      return { view: generation, members: [members], isMember: orders };
+    }
+    const [next] = meta.change?.phase === 'closing' ? meta.change.successors : [];
+    const groups = next === undefined ? [meta] : [meta, next];
+    const members = groups.map((group) => new Set(group.members));
+    return { view: metaViewOf(meta), members, isMember };
+  }
+
+  /** Those that can decide. */
+  #deciders(): Iterable<number> {
+    const { members, owed } = this.topology.state?.topology.meta ?? {};
+    return members?.filter((node) => owed?.includes(node) !== true) ?? tableMembersOf(this.#parts);
   }
 
   #decideHere(command: MetaCommand, done: (answer: TopologyAnswer) => void): void {
@@ -548,6 +592,7 @@ export class Node {
     const topology = this.#toTopology;
     const isAsked =
       topology !== undefined &&
+      this.#isOfMeta() &&
       this.system.ask<TopologyActorMessage, TopologyAnswer>(
         topology,
         (replyTo) => ({ type: 'Change', command, replyTo }),
@@ -577,6 +622,7 @@ export class Node {
 
   /** Proposes to end a group; whoever wants it repeats it until the group has ended. */
   #close(group: GroupId, successors: readonly GroupDescriptor[]): void {
+    if (isMetaGroup(group) && !this.settings.mayEnd) return;
     this.#storeOf.get(group)?.toCoordinator.send({ type: 'Close', group, successors });
   }
 
@@ -611,7 +657,7 @@ export class Node {
     );
     const isMine = (group: Group): boolean =>
       own.has(group) || (group.bit(nodeId) !== 0 && this.#storeOf.has(group.id));
-    this.#groups = this.#groups.flatMap(follow).filter(isMine);
+    this.#hold(this.#groups.flatMap(follow).filter(isMine));
     this.#open = this.#open.flatMap(follow);
     for (const group of successors) {
       this.#known.set(group.id, group);
@@ -624,8 +670,21 @@ export class Node {
     for (const group of this.#framedOf(successors)) this.#toQuorum?.send({ type: 'Begin', group });
     if (isOpen) this.#placement?.ended(end.group, successors.flatMap(follow).map(placed));
     for (const { toCoordinator } of this.stores) toCoordinator.send(end);
+    if (isMetaGroup(end.group)) this.#keepTable();
     this.#toTopology?.send({ type: 'Changed' });
     this.#joinGroups();
+  }
+
+  #hold(groups: readonly Group[]): void {
+    this.#groups = groups;
+    this.#meta = groups.find(isMeta);
+    if (this.#meta === undefined) this.#keepsTable = true;
+  }
+
+  /** One that takes no part any more begins with it, and follows the others. */
+  #keepTable(): void {
+    const { table } = this.#membership;
+    if (this.#meta === undefined && table.values.size > 0) this.#parts.onTable?.(table);
   }
 
   #endedHere({ group, successors }: EndOfGroup): GroupEndedHere {
@@ -666,7 +725,7 @@ export class Node {
   #storeOfSlots(slots: GroupDescriptor): Store | undefined {
     let last: Group | undefined;
     for (const group of this.#known.values()) {
-      if (isMeta(group) || !shareSlots(group, slots) || !this.#storeOf.has(group.id)) continue;
+      if (!shareSlots(group, slots) || !this.#storeOf.has(group.id)) continue;
       if (group.id.generation > (last?.id.generation ?? 0)) last = group;
     }
     return last && this.#storeOf.get(last.id);
@@ -675,7 +734,7 @@ export class Node {
   #ownGroups() {
     return {
       isHere: (group: GroupId) => this.#storeOf.has(group),
-      open: this.#groups.filter((group) => !isMeta(group)),
+      open: this.#groups,
     };
   }
 
@@ -684,9 +743,9 @@ export class Node {
    * know what follows until the topology says so.
    */
   #abandonOlder(): void {
-    for (const group of this.#joins.superseded(this.#groups.filter((its) => !isMeta(its)))) {
+    for (const group of this.#joins.superseded(this.#groups)) {
       this.#storeOf.delete(group.id);
-      this.#groups = this.#groups.filter((other) => other !== group);
+      this.#hold(this.#groups.filter((other) => other !== group));
       this.#router.add(this.#routeOf(group));
       this.#abandonData(group.id);
     }
@@ -725,7 +784,7 @@ export class Node {
     }
     this.#storeOf.set(group.id, store);
     this.#known.set(group.id, group);
-    this.#groups = [...this.#groups, group];
+    this.#hold([...this.#groups, group]);
     this.#router.add(this.#routeOf(group));
     if (!this.#joins.lacksData(descriptor.id)) return;
     this.#toSnapshots?.send({ type: 'Fetch', ...this.#fetched({ group: descriptor, parent }) });
@@ -740,7 +799,7 @@ export class Node {
     const { state } = this.topology;
     const known = this.#known.get(group);
     if (state === undefined || known === undefined) return false;
-    return state.topology.ranges.every((range) => {
+    return withMeta(state.topology).every((range) => {
       if (!shareSlots(range, known)) return true;
       return range.id.generation > group.generation && fetchingIn(range).length === 0;
     });
@@ -749,7 +808,7 @@ export class Node {
   /** A member of the meta group says so itself. */
   #unreported(): readonly GroupId[] {
     const { state } = this.topology;
-    if (state === undefined || this.#toTopology !== undefined) return [];
+    if (state === undefined || this.#isOfMeta()) return [];
     return this.#joins.unreported(state.topology);
   }
 
@@ -766,6 +825,7 @@ export class Node {
               .filter(({ group }) => this.#storeOf.has(group))
               .map((end) => this.#endedHere(end)),
           donors: (group) => this.#donorsOf(group),
+          tableOf: (group) => this.#tableOf(group),
           connected: () => this.#up,
           executorOf: (group) => this.#storeOf.get(group)?.executor,
           toPeer: (peer, message) => {
@@ -808,6 +868,13 @@ export class Node {
   /** By this node, or by another one. */
   #reported(report: DataReport, laggard: Laggard): void {
     this.#reports.note(report, laggard, this.#parts.clock.monotonicMs());
+  }
+
+  /** The table of the members of this generation of the meta group, where this node has it. */
+  #tableOf(group: GroupId): ClusterSettings | undefined {
+    const { table } = this.#membership;
+    const meta = metaStateOf((name) => table.values.get(name))?.topology.meta;
+    return meta !== undefined && isSameGroup(meta.id, group) ? table : undefined;
   }
 
   /** Those first that have left: their data stay as they were at the end of the group. */
@@ -913,6 +980,7 @@ export class Node {
           knownTable: () => this.settings.known,
           table: () => this.settings.own,
           onTable: (table) => this.#tableChanged(table),
+          meta: () => (this.#isOfMeta() ? this.#meta?.id : undefined),
           onTableRead: (version) => {
             this.settings.read(version);
             this.#tellTable();
@@ -927,7 +995,7 @@ export class Node {
   }
 
   #startGateway(options: NonNullable<NodeParts['gateway']>): void {
-    const placement = new Placement(this.#open.map(placed));
+    const placement = new Placement(this.openGroups.map(placed), this.#open.find(isMeta)?.id);
     this.#placement = placement;
     this.#gateway = this.system.root.child<GatewayMessage>(
       this.#spec('gateway', (context) =>
@@ -961,18 +1029,17 @@ export class Node {
     for (const store of this.stores) store.diskFull(this.#fullParts.size > 0);
   }
 
-  /** `false`: it is no newer one. */
-  #tableChanged(table: ClusterSettings): boolean {
+  #tableChanged(table: ClusterSettings): void {
     const { epoch } = this.#membership.age;
     const isOther = this.#followTopology(table);
     const isLater = this.settings.changed(table);
     if (isOther || isLater) this.#membership.has(table);
+    if ((isOther || isLater) && this.#keepsTable) this.#parts.onTable?.(table);
     if (isLater) {
       for (const store of this.stores) store.tableChanged(table);
       this.#tellTable();
     }
     if (isLater || this.#membership.age.epoch > epoch) this.#tellPeers();
-    return isOther || isLater;
   }
 
   #tellPeers(): void {
@@ -1002,7 +1069,7 @@ export class Node {
           connected: () => this.#up,
           limits: limits.forwarding ?? FORWARDING_LIMITS,
           timeoutMs: limits.commandTimeoutMs,
-          elsewhere: () => this.#open.map(({ id }) => id).filter(this.#isElsewhere),
+          elsewhere: () => this.openGroups.map(({ id }) => id).filter(this.#isElsewhere),
           isElsewhere: this.#isElsewhere,
           membersOf: (group) => this.#groupOf(group)?.members ?? [],
           areIn: (groups, slots) => this.#areIn(groups, slots),
@@ -1146,12 +1213,11 @@ export class Node {
   #createMembership(): Membership {
     const { nodeId: self, announcement, network, clock } = this.#parts;
     return new Membership({
-      ...{ self, announcement, connected: this.#up, members: tableMembersOf(this.#parts) },
+      ...{ self, announcement, connected: this.#up, members: () => this.#deciders() },
+      isMember: () => this.#isOfMeta(),
       state: () => this.topology.state,
       send: (peer, message) => this.#tellNode(peer, message),
-      onTable: (table) => {
-        if (this.#tableChanged(table)) this.#parts.onTable?.(table);
-      },
+      onTable: (table) => this.#tableChanged(table),
       onPlace: (peer, { host, port }) => {
         if (this.#peers.has(peer)) network.setPeer?.({ id: peer, host, port });
       },
@@ -1162,7 +1228,7 @@ export class Node {
   #createHandedChanges(): HandedChanges {
     const { limits, clock } = this.#parts;
     return new HandedChanges({
-      members: tableMembersOf(this.#parts),
+      members: () => this.#deciders(),
       connected: this.#up,
       send: (peer, message) => this.#tellNode(peer, message),
       decide: (command, done) => this.#decideHere(command, done),

@@ -64,6 +64,8 @@ interface ClockReading {
   readonly wallUs: number;
   /** As in `SettingsVersion`, or `TABLE_UNKNOWN`. */
   readonly settings: number;
+  /** The same. */
+  readonly view: number;
 }
 
 /** How far the sender knows the settings and the topology of the cluster. */
@@ -393,22 +395,22 @@ class PeerLink implements Behavior<PeerLinkMessage> {
   /** Repeated with each probe: one that is lost does no harm. */
   #tellSettings(): void {
     const { version } = this.#options.settings;
-    const { epoch } = this.#options.age();
-    if (version > 0 || epoch > 0) this.#admin.push({ type: 'SettingsVersion', version, epoch });
+    const { epoch, view } = this.#options.age();
+    if (version === 0 && epoch === 0) return;
+    this.#admin.push({ type: 'SettingsVersion', version, epoch, view });
   }
 
   #receiveAdmin(message: object): void {
-    const { type, version, epoch } = message as { readonly type?: string } & Partial<TableAge>;
+    const { type, ...age } = message as { readonly type?: string } & TableAge;
     if (type === 'KeepTrace') return this.#keepTrace(message);
     if (type === 'Inquiry' || type === 'InquiryAnswer') return this.#inquired(message);
     if (isNodeMessage(message)) return this.#aboutNodes(message);
     if (type !== 'SettingsVersion') return this.#aboutClocks(message);
     const { peer, judge, settings, onAgeTold } = this.#options;
-    if (version === undefined || epoch === undefined || !isAge({ version, epoch })) {
-      return judge.refuse(peer, 'unknown', 'shape');
-    }
-    settings.told(peer, version);
-    onAgeTold(peer, { version, epoch });
+    if (!isAge(age)) return judge.refuse(peer, 'unknown', 'shape');
+    const { version, epoch, view } = age;
+    settings.told(peer, version, view);
+    onAgeTold(peer, { version, epoch, view });
     // It may have read the table just now, and this node waits for a first lease.
     if (!settings.hadLease) this.#probe();
   }
@@ -427,9 +429,11 @@ class PeerLink implements Behavior<PeerLinkMessage> {
       sentMs,
       wallUs,
       settings: confirmed,
+      view,
     } = message as Partial<ClockProbe | ClockReading> & {
       readonly wallUs?: unknown;
       readonly settings?: unknown;
+      readonly view?: unknown;
     };
     if (type !== 'ClockProbe' && type !== 'ClockReading') {
       return judge.refuse(peer, 'unknown', 'type');
@@ -437,18 +441,22 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     const isReading = type === 'ClockReading';
     if (
       !Number.isFinite(sentMs) ||
-      (isReading && !(Number.isSafeInteger(wallUs) && Number.isSafeInteger(confirmed)))
+      (isReading && ![wallUs, confirmed, view].every(Number.isSafeInteger))
     ) {
       return judge.refuse(peer, 'unknown', 'shape');
     }
     if (!isReading) {
-      const asked = { sentMs: sentMs as number, settings: this.#options.settings.confirmed };
-      this.#admin.push({ type: 'ClockReading', ...asked, wallUs: time.wallUs() });
+      const { confirmed: settings, view: its } = this.#options.settings;
+      const wall = time.wallUs();
+      const asked = { sentMs: sentMs as number, settings, view: its };
+      this.#admin.push({ type: 'ClockReading', ...asked, wallUs: wall });
       return;
     }
     if (sentMs !== this.#probedMs) return;
     this.#probedMs = undefined;
-    this.#options.settings.answered(peer, confirmed as number, sentMs as number);
+    const askedMs = sentMs as number;
+    const answer = { version: confirmed as number, view: view as number, askedMs };
+    this.#options.settings.answered(peer, answer);
     const compared = time.heard(peer, wallUs as number, sentMs as number);
     if (compared === undefined) return;
     onClockCompared(peer, compared, compared.atMs - (sentMs as number));

@@ -11,6 +11,11 @@
  * A node that has begun again may have forgotten the change until it has read the table. Until then
  * its answers are no part of a lease, and it has none itself. A node that is no member of the meta
  * group has read the table when it has what a majority of the members know after it began.
+ *
+ * Two majorities of different members need not have a node in common. So from `closing` on, until
+ * the topology has the next generation of the meta group, a lease needs a majority of both, and the
+ * group ends no earlier than leases are left of those who did not know that (`mayEnd`). A node
+ * takes no answer from one that knows of a later generation than itself.
  */
 import { type ClusterSettings, NO_SETTINGS } from '../../storage/cluster-settings.ts';
 
@@ -25,8 +30,7 @@ interface WatchOptions {
   readonly self: number;
   /** Nodes of the cluster, this one included. */
   readonly nodes: () => number;
-  /** Those that order the changes of the table. */
-  readonly members: ReadonlySet<number>;
+  readonly orderers: () => Orderers;
   readonly leaseMs: number;
   /** The peers have told that this node has read the table. */
   readonly onKnown: () => void;
@@ -34,22 +38,41 @@ interface WatchOptions {
   readonly nowMs: () => number;
 }
 
-/** The answer of a peer: the version that it had after it was asked. */
-interface Confirmed {
+/** Those that order the changes of the table, as far as this node knows. */
+export interface Orderers {
+  /** See `metaViewOf`. */
+  readonly view: number;
+  /** The members of the meta group; while it is closing, also those of the next generation. */
+  readonly members: readonly ReadonlySet<number>[];
+  /** This node is one of them, and executes the changes. */
+  readonly isMember: boolean;
+}
+
+/** The table of a peer, as it has told. */
+interface Told {
   readonly version: number;
+  readonly view: number;
+}
+
+/** The answer of a peer: what it had after it was asked. */
+interface Confirmed extends Told {
   readonly askedMs: number;
 }
+
+const NOTHING: Confirmed = { version: 0, view: 0, askedMs: -Infinity };
 
 export class SettingsWatch {
   readonly #options: WatchOptions;
   #own: ClusterSettings = NO_SETTINGS;
   #readVersion = Infinity;
-  /** By peer: the version that it has told last. */
-  readonly #told = new Map<number, number>();
+  /** By peer: what it has told last. */
+  readonly #told = new Map<number, Told>();
   readonly #confirmed = new Map<number, Confirmed>();
   #hadLease = false;
   /** Since when a majority, and all that are connected, have this version. */
-  #held = { version: 0, sinceMs: 0 };
+  #held = { version: 0, view: 0, sinceMs: 0 };
+  /** The same of a generation of the meta group that is to come. */
+  #seen = { view: 0, sinceMs: 0 };
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -65,6 +88,11 @@ export class SettingsWatch {
 
   get values(): ReadonlyMap<string, string> {
     return this.#own.values;
+  }
+
+  /** The highest generation of the meta group that this node knows of. */
+  get view(): number {
+    return this.#options.orderers().view;
   }
 
   /** The answer to peers that ask for a lease. */
@@ -92,40 +120,58 @@ export class SettingsWatch {
     this.#readVersion = Math.min(this.#readVersion, version);
   }
 
-  told(peer: number, version: number): void {
-    this.#told.set(peer, version);
+  told(peer: number, version: number, view: number): void {
+    this.#told.set(peer, { version, view });
   }
 
   /** The same in answer to a question that was asked then. */
-  answered(peer: number, version: number, askedMs: number): void {
+  answered(peer: number, answer: Confirmed): void {
+    const { version, view } = answer;
     if (version === TABLE_UNKNOWN) return;
-    this.told(peer, version);
-    this.#confirmed.set(peer, { version, askedMs });
+    this.told(peer, version, view);
+    this.#confirmed.set(peer, answer);
     this.#hadLease ||= this.hasLease;
-    const { members, self } = this.#options;
-    if (!members.has(self) && this.#readVersion === Infinity) this.#readElsewhere();
+    const { isMember } = this.#options.orderers();
+    if (!isMember && this.#readVersion === Infinity) this.#readElsewhere();
   }
 
   /** Each change before this node began is known to one of any majority. */
   #readElsewhere(): void {
-    const { members, onKnown } = this.#options;
-    const told = [...this.#confirmed].filter(([peer]) => members.has(peer));
-    if (told.length <= members.size / 2) return;
-    this.read(Math.max(...told.map(([, { version }]) => version)));
+    const { orderers, onKnown } = this.#options;
+    const { members, view: own } = orderers();
+    const versions: number[] = [];
+    for (const group of members) {
+      const told = [...this.#confirmed].filter(
+        ([peer, { view }]) => group.has(peer) && view <= own,
+      );
+      if (told.length <= group.size / 2) return;
+      for (const [, { version }] of told) versions.push(version);
+    }
+    this.read(Math.max(...versions));
     if (this.known !== undefined) onKnown();
   }
 
   /** Whether this node has a lease on its table. */
   get hasLease(): boolean {
-    const { members, self, leaseMs, nowMs } = this.#options;
+    const { orderers, leaseMs, nowMs } = this.#options;
     if (this.known === undefined) return false;
     const sinceMs = nowMs() - leaseMs;
-    let count = members.has(self) ? 1 : 0;
-    for (const [peer, { version, askedMs }] of this.#confirmed) {
-      if (!members.has(peer)) continue;
-      if (askedMs > sinceMs && version <= this.#own.version) count += 1;
-    }
-    return count > members.size / 2;
+    const { view: own } = orderers();
+    return this.#isMajority((peer) => {
+      const { version, view, askedMs } = this.#confirmed.get(peer) ?? NOTHING;
+      return askedMs > sinceMs && version <= this.#own.version && view <= own;
+    });
+  }
+
+  /** Of the members, and of those to come: this node is one that has what the others must have. */
+  #isMajority(has: (peer: number) => boolean): boolean {
+    const { orderers, self } = this.#options;
+    const { members, isMember } = orderers();
+    return members.every((group) => {
+      let count = 0;
+      for (const member of group) if (member === self ? isMember : has(member)) count += 1;
+      return count > group.size / 2;
+    });
   }
 
   /** Whether it has, or has had one: a node that has just begun could not serve the first user. */
@@ -135,14 +181,31 @@ export class SettingsWatch {
 
   /** Whether no node acts by a version before this one. */
   isHeld(version: number): boolean {
-    const { connected, nodes, members, self, leaseMs, nowMs } = this.#options;
+    const { connected, nodes, orderers, nowMs } = this.#options;
     if (this.#own.version < version) return false;
-    const has = (peer: number): boolean => (this.#told.get(peer) ?? 0) >= version;
+    const has = (peer: number): boolean => (this.#told.get(peer)?.version ?? 0) >= version;
     const all = [...connected].every(has);
     if (!all || connected.size + 1 >= nodes()) return all;
-    const have = [...members].filter((member) => member === self || has(member)).length;
-    if (have <= members.size / 2) return false;
-    if (this.#held.version < version) this.#held = { version, sinceMs: nowMs() };
-    return nowMs() - this.#held.sinceMs >= leaseMs * (1 + DRIFT);
+    if (!this.#isMajority(has)) return false;
+    const { view } = orderers();
+    const isOther = this.#held.version < version || this.#held.view !== view;
+    if (isOther) this.#held = { version, view, sinceMs: nowMs() };
+    return this.#isOver(this.#held.sinceMs);
+  }
+
+  /**
+   * Of the meta group, which is closing: whether no node has a lease that knows nothing of the
+   * next generation.
+   */
+  get mayEnd(): boolean {
+    const { view } = this.#options.orderers();
+    if (!this.#isMajority((peer) => (this.#told.get(peer)?.view ?? 0) >= view)) return false;
+    if (this.#seen.view !== view) this.#seen = { view, sinceMs: this.#options.nowMs() };
+    return this.#isOver(this.#seen.sinceMs);
+  }
+
+  #isOver(sinceMs: number): boolean {
+    const { leaseMs, nowMs } = this.#options;
+    return nowMs() - sinceMs >= leaseMs * (1 + DRIFT);
   }
 }

@@ -85,6 +85,8 @@ interface StoreParts {
   /** The same, known to be new enough or not. */
   readonly table: () => ClusterSettings;
   readonly onTableRead: (version: number) => void;
+  /** The meta group, where it is here, with its data. */
+  readonly meta: () => GroupId | undefined;
   readonly onProposed: (outcome: ProposalOutcome) => void;
   readonly observer: NodeObserver;
   readonly recorder: TraceRecorder;
@@ -247,7 +249,7 @@ export class Store {
 
   #coordinatorSpec(): ChildSpec<CoordinatorActorMessage> {
     const { nodeId, groups, allGroups, limits, bareOks, clients, observer } = this.#parts;
-    const { knownTable: table, onTableRead, onProposed } = this.#parts;
+    const { knownTable: table, onTableRead, meta, onProposed } = this.#parts;
     return this.#parts.spec('coordinator', (context) =>
       coordinatorActor(context, {
         self: nodeId,
@@ -270,6 +272,7 @@ export class Store {
         bareOks,
         table,
         onTableRead,
+        meta,
         onProposed,
         observe: observer,
       }),

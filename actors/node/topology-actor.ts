@@ -42,6 +42,8 @@ interface TopologyActorOptions {
   /** Peers whose links are up. */
   readonly connected: () => ReadonlySet<number>;
   readonly state: () => MetaState | undefined;
+  /** This node takes part in the decisions: otherwise it only looks on. */
+  readonly isMember: () => boolean;
   readonly endOf: (group: GroupId) => Timestamp | undefined;
   readonly hasData: (group: GroupId, node: number) => boolean;
   readonly lagging: () => readonly Laggard[];
@@ -170,6 +172,7 @@ class Controllers implements Behavior<TopologyActorMessage> {
   }
 
   #act(): void {
+    if (!this.#options.isMember()) return;
     const { state, endOf, hasData, presentUs, close, answerMsMax, observe } = this.#options;
     const [lagging, lacking] = [this.#options.lagging(), this.#options.lacking()];
     const nowMs = this.#nowMs();

@@ -14,7 +14,7 @@ import type { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { complaintOf } from '../accord/primitives/cluster-time.ts';
 import type { Group } from '../accord/topology/group.ts';
-import { type GroupId, isSameGroup, META_GROUP } from '../accord/topology/group-id.ts';
+import { type GroupId, isSameGroup } from '../accord/topology/group-id.ts';
 import { DISK_PARTS, DISK_PROBLEMS } from '../log/disk-health.ts';
 import { DEPARTURE_LIMITS, departuresOf } from '../meta/departures.ts';
 import { DOMAINS } from '../meta/meta-command.ts';
@@ -146,11 +146,15 @@ export class NodeReport {
   topology(): TopologyReport {
     const { topology, node } = this.#source;
     const { epoch, behaviourLevel, rangesMax, closingMax, meta } = topology;
+    const { appliedSequence = 0 } = this.#rangeHere(meta.id);
     return {
       ...{ clusterId: topology.clusterId, epoch, digest: digestOf(topology) },
       ...{ behaviourLevel, rangesMax, closingMax },
       nodes: this.#nodes(),
-      meta: { ...meta, appliedSequence: this.#rangeHere(META_GROUP).appliedSequence ?? 0 },
+      meta: {
+        ...{ members: meta.members, electorate: meta.electorate, appliedSequence },
+        ...{ generation: meta.id.generation, ...statedOf(meta) },
+      },
       controllers: this.#controllers(),
       jobs: (node.topology.state?.jobs ?? []).slice(-JOBS_SHOWN),
       ranges: bySlot(node.openGroups).map((group) => ({

@@ -102,7 +102,7 @@ class ProductionNode implements RunningNode {
   readonly #board: StatusBoard;
   readonly #storage: NodeStorage;
   /** Of a node that has joined. */
-  readonly #keptTable: KeptTable | undefined;
+  readonly #keptTable: KeptTable;
   readonly #isJoined: boolean;
   readonly #clientTls: ClientTls | undefined;
   readonly #peerProof: PeerProof;
@@ -138,9 +138,7 @@ class ProductionNode implements RunningNode {
     const tableHashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
     this.#board = new StatusBoard(logger, clock);
     this.#storage = this.#openStorage(tableHashKey);
-    if (this.#isJoined) {
-      this.#keptTable = new KeptTable(this.#storage.directory.path, logger);
-    }
+    this.#keptTable = new KeptTable(this.#storage.directory.path, logger);
     this.#recorder = new TraceRecorder({
       clock,
       node: config.nodeId,
@@ -355,7 +353,7 @@ class ProductionNode implements RunningNode {
   /** Those of the last topology that this node knows come before those of the flags. */
   #dialled(): readonly MemberEndpoint[] {
     const { nodeId, initialMembers } = this.#config;
-    const known = this.#keptTable?.topology?.nodes ?? [];
+    const known = this.#keptTable.topology?.nodes ?? [];
     const others = initialMembers.filter(({ id }) => known.every((node) => node.id !== id));
     return [...known.filter(({ id }) => id !== nodeId), ...others];
   }
@@ -364,7 +362,8 @@ class ProductionNode implements RunningNode {
   #groups(): Pick<NodeParts, 'groups' | 'allGroups'> {
     const { nodeId, initialMembers, electorate } = this.#config;
     const formed = this.#storage.directory.topology;
-    const topology = formed && (this.#keptTable?.topology ?? formed);
+    const kept = this.#isJoined ? this.#keptTable.topology : undefined;
+    const topology = formed && (kept ?? formed);
     if (topology !== undefined) {
       // Its own log says what it has joined, and at which floor.
       const groups = this.#isJoined ? [] : groupsOf(topology, nodeId);
@@ -378,7 +377,6 @@ class ProductionNode implements RunningNode {
 
   #tableParts(): Pick<NodeParts, 'table' | 'onTable'> {
     const kept = this.#keptTable;
-    if (kept === undefined) return {};
     const { table } = kept;
     return { ...(table === undefined ? {} : { table }), onTable: (newer) => kept.keep(newer) };
   }
@@ -655,7 +653,7 @@ class ProductionNode implements RunningNode {
 
   #end(code: number, reason: string): Promise<void> {
     this.#stopping ??= this.#shutDown().finally(() => {
-      this.#keptTable?.write();
+      this.#keptTable.write();
       this.#storage.close(code === EXIT_DATA_REFUSED);
       this.#settle({ code, reason });
     });

@@ -3,10 +3,11 @@
  * that were members before, a chunk at a time, and hands out its own, throttled.
  * A chunk that is lost is asked for again; a donor that is gone is replaced, and all begins anew.
  */
+import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { GroupSlots } from '../../storage/engine.ts';
 import type { ChunkCursor } from '../../storage/snapshots/chunk.ts';
 import type { Laggard } from '../accord/local/effects.ts';
-import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, isMetaGroup, isSameGroup } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { ChunkInstalled, EndedRead, ExecutorMessage } from '../store/messages.ts';
@@ -69,6 +70,8 @@ interface SnapshotOptions {
   readonly ended: () => readonly GroupEndedHere[];
   /** Nodes that may have the data of a group, whose members are the last of them. */
   readonly donors: (group: GroupId) => readonly number[];
+  /** A new member of the meta group begins with it; undefined: this node does not have it yet. */
+  readonly tableOf: (group: GroupId) => ClusterSettings | undefined;
   readonly connected: () => ReadonlySet<number>;
   readonly executorOf: (group: GroupId) => ActorRef<ExecutorMessage> | undefined;
   readonly toPeer: (peer: number, message: SnapshotMessage) => void;
@@ -216,11 +219,26 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     if (fetching.isAbsent || this.#nowMs() < fetching.untilMs) return;
     // It is not known any more how much the engine has of it.
     if (fetching.waitsFor === 'engine') return this.#find(fetching);
+    if (isMetaGroup(fetching.group.id)) return this.#installTable(fetching);
     if (fetching.waitsFor === 'chunk') fetching.tries += 1;
     const { donor } = fetching;
     const isUp = donor !== undefined && this.#options.connected().has(donor);
     if (!isUp || fetching.tries >= TRIES_MAX) this.#nextDonor(fetching);
     this.#ask(fetching);
+  }
+
+  /** It came with the news that this node is a member. */
+  #installTable(fetching: Fetching): void {
+    const { group } = fetching;
+    const { tableOf, executorOf } = this.#options;
+    const [table, executor] = [tableOf(group.id), executorOf(group.id)];
+    fetching.untilMs = this.#nowMs() + ANSWER_MS / 4;
+    if (table === undefined || executor === undefined) return;
+    fetching.waitsFor = 'engine';
+    fetching.untilMs = this.#nowMs() + ENGINE_MS;
+    const replyTo = this.#context.thisIncarnation;
+    // Without an answer it is looked for, and begun anew.
+    tellOrDrop(executor, { type: 'InstallTable', group, table, replyTo });
   }
 
   #beginAnew(fetching: Fetching): void {

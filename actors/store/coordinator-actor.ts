@@ -34,7 +34,7 @@ import type { SpanningPart } from '../accord/primitives/spanning-body.ts';
 import { equal, keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import { whyNotSuccessors } from '../accord/topology/close-body.ts';
 import { Group, type GroupDescriptor, goesOnIn } from '../accord/topology/group.ts';
-import { type GroupId, GroupMap, META_GROUP, NO_GROUP } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, NO_GROUP } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
@@ -79,6 +79,8 @@ interface CoordinatorOptions {
   readonly table: () => ClusterSettings | undefined;
   /** The table had this version, or a later one, when it was asked for. */
   readonly onTableRead: (version: number) => void;
+  /** The meta group, where it is here, with its data. */
+  readonly meta: () => GroupId | undefined;
   /** A change of the topology was done, or not. */
   readonly onProposed: (outcome: ProposalOutcome) => void;
   readonly observe: CoordinatorObserver;
@@ -192,8 +194,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#spanning = new SpanningWork(allGroups, this.#batch.waitingMax);
     const table = options.table();
     this.#head = table && settingsHead(bodySettingsOf(table));
-    const asks = table === undefined && groups.some(({ machine }) => machine === 'meta');
-    this.#question = asks ? new TableQuestion(options.commandTimeoutMs) : undefined;
+    this.#question = table === undefined ? new TableQuestion(options.commandTimeoutMs) : undefined;
     this.#lastToken = Math.floor(context.rng.next() * 2 ** 52);
     for (const group of groups) this.#begin(group);
     // Every peer is down until its link says otherwise.
@@ -224,9 +225,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         return this.#receiveProtocol(message);
       case 'ProposeTopology':
         this.#ownUnits += 1;
-        return this.#receivePart(
-          this.#proposals.begin(message.token, message.command, this.#ownUnits),
-        );
+        return this.#receivePart(this.#proposals.begin(message, this.#ownUnits));
       case 'Close':
       case 'Joined':
       case 'Ended':
@@ -398,7 +397,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const isElsewhere = current.groups.some((group) => this.#groups.get(group) === undefined);
     const part = work !== undefined && isElsewhere ? toldByOthers(current) : current;
     const pending = part === received.part ? received : { ...received, part };
-    if (work === undefined && this.#handOn(pending)) return;
+    const isOwn = part.unit.connection === OWN_CONNECTION;
+    if (work === undefined && !isOwn && this.#handOn(pending)) return;
     // Of a command that waits, the others must have noted it.
     if (work === undefined || (isElsewhere && part.waits && part.isNoted !== true)) {
       return this.#fail(pending, REFUSED.moved);
@@ -495,8 +495,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   #resubmit(pendings: readonly Pending[]): void {
     for (const pending of pendings) {
-      // The next look at what has expired finds the keys again.
-      const isOwn = pending.part.unit.connection === OWN_CONNECTION;
+      const { connection, sequence } = pending.part.unit;
+      // The next look at what has expired finds the keys again, and the table is asked for again.
+      const isOwn = connection === OWN_CONNECTION && !this.#proposals.has(sequence);
       if (isOwn) this.#fail(pending, REFUSED.moved);
       else this.#place(pending);
     }
@@ -565,9 +566,11 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   /** Not without a majority: a node that stops would wait for the answer. */
   #askForTable(): void {
     if (this.#draining || this.#question?.isDue(this.#nowMs()) !== true) return;
-    if (!this.#coordinators.state(META_GROUP).quorumReachable) return;
+    const meta = this.#options.meta();
+    if (meta === undefined || this.#groups.get(meta) === undefined) return;
+    if (!this.#coordinators.state(meta).quorumReachable) return;
     this.#ownUnits += 1;
-    this.#receivePart(this.#question.ask(this.#ownUnits, this.#nowMs()));
+    this.#receivePart(this.#question.ask(meta, this.#ownUnits, this.#nowMs()));
   }
 
   #ownEnded(answer: PartAnswer): void {

@@ -20,8 +20,9 @@ type OfType<Type extends ExecutorMessage['type']> = Extract<
   { readonly type: Type }
 >;
 type Install = OfType<'Install'>;
+type InstallTable = OfType<'InstallTable'>;
 type DataMessage = OfType<
-  'ReadEnded' | 'FindGroup' | 'Install' | 'InstallDone' | 'DropEnded' | 'GiveUp'
+  'ReadEnded' | 'FindGroup' | 'Install' | 'InstallTable' | 'InstallDone' | 'DropEnded' | 'GiveUp'
 >;
 
 interface GroupDataOptions {
@@ -40,8 +41,8 @@ interface GroupDataOptions {
 
 export class GroupData {
   readonly #options: GroupDataOptions;
-  /** Chunks; each goes to the engine by itself. */
-  readonly #installs: Install[] = [];
+  /** Chunks, and tables; each goes to the engine by itself. */
+  readonly #installs: (Install | InstallTable)[] = [];
   readonly #toDrop: GroupId[] = [];
   readonly #toGiveUp: GroupId[] = [];
 
@@ -62,6 +63,7 @@ export class GroupData {
         return tell(replyTo, group, this.#isOpen(group) ? 'open' : 'failed');
       }
       case 'Install':
+      case 'InstallTable':
         this.#installs.push(message);
         return;
       case 'InstallDone':
@@ -101,18 +103,22 @@ export class GroupData {
     return machines.of(group) !== undefined || machines.hasEnded(group);
   }
 
-  #install({ group, isFirst, bytes, description, replyTo }: Install): void {
+  #install(install: Install | InstallTable): void {
+    const { group, replyTo } = install;
     const { machines, self, begun } = this.#options;
     if (this.#isOpen(group.id)) return tell(replyTo, group.id, 'open');
     const isVoid = machines.isSuperseded(group) || machines.isAbandoned(group.id);
     if (isVoid) return tell(replyTo, group.id, 'failed');
-    const isLast = description !== undefined;
-    if (isFirst) begun(machines.abandonOlder(group));
-    machines.install(group, { isFirst, bytes, description }, (error) => {
+    const isTable = install.type === 'InstallTable';
+    const isLast = isTable || install.description !== undefined;
+    if (isTable || install.isFirst) begun(machines.abandonOlder(group));
+    const done = (error: EngineError | undefined): void => {
       const failure = failureOf(error);
       // Refused only when this incarnation has ended; the sender begins anew.
       tellOrDrop(self, { type: 'InstallDone', group, failure, isLast, replyTo });
-    });
+    };
+    if (isTable) machines.installTable(group, install.table, done);
+    else machines.install(group, install, done);
   }
 
   #installDone({ group, failure, isLast, replyTo }: OfType<'InstallDone'>): void {

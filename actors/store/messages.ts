@@ -21,6 +21,7 @@ import type { WalAnswer, WalReply, WalSync } from '../log/wal-actor.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
 import type { ActorExit } from '../runtime/behavior.ts';
 import type { BigKeysReply } from './big-key-search.ts';
+import type { TopologyProposal } from './topology-proposals.ts';
 
 export type ReplicaActorMessage =
   | {
@@ -148,6 +149,13 @@ export type ExecutorMessage =
       readonly group: GroupSlots;
       readonly replyTo: ActorRef<ChunkInstalled>;
     } & InstalledChunk)
+  /** The table of the meta group, of which this node is a new member. */
+  | {
+      readonly type: 'InstallTable';
+      readonly group: GroupSlots;
+      readonly table: ClusterSettings;
+      readonly replyTo: ActorRef<ChunkInstalled>;
+    }
   | {
       readonly type: 'InstallDone';
       readonly group: GroupSlots;
@@ -189,7 +197,7 @@ export type CoordinatorActorMessage =
   /** A group of this node has ended; `successors` are those that the store holds, too. */
   | EndOfGroup
   /** Proposes a change of the topology, as JSON. */
-  | { readonly type: 'ProposeTopology'; readonly token: number; readonly command: string }
+  | ({ readonly type: 'ProposeTopology' } & TopologyProposal)
   /** Proposes to end a group of this store. */
   | {
       readonly type: 'Close';

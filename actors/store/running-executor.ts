@@ -42,7 +42,13 @@ import {
 import { isClose, keyOf } from '../accord/primitives/timestamp.ts';
 import { decodeSuccessors } from '../accord/topology/close-body.ts';
 import { fetchingIn, type Group, goesOnIn } from '../accord/topology/group.ts';
-import { type GroupId, GroupMap, groupKey, isSameGroup } from '../accord/topology/group-id.ts';
+import {
+  type GroupId,
+  GroupMap,
+  groupKey,
+  isMetaGroup,
+  isSameGroup,
+} from '../accord/topology/group-id.ts';
 import { TOPOLOGY_RULES } from '../meta/meta-rows.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
@@ -452,7 +458,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       const { body, sequence } = next.execution;
       const all = decodeSuccessors(body);
       const successors = all.filter((each) => goesOnIn(each, this.#options.self));
-      const isPinned = all.some((each) => fetchingIn(each).length > 0);
+      // The table of a new member comes with the news.
+      const isPinned = !isMetaGroup(group) && all.some((each) => fetchingIn(each).length > 0);
       return [{ group, sequence, successors, isPinned }];
     });
   }
@@ -572,8 +579,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const isMovedOn = isMoved(reads);
     if (reads === undefined || isMovedOn) {
       const footprint = participants === WHOLE_STORE ? undefined : participants;
+      const isVoid = isMovedOn || machine.hadEffect(executeAt);
       machine.begin(executeAt, footprint, undefined, isRepeated, settingsOfBody(body));
-      return isMovedOn ? NO_BYTES : body;
+      return isVoid ? NO_BYTES : body;
     }
     const { parts, commands } = decodeSpanningBody(body);
     const thresholds = settingsOfBody(commands);

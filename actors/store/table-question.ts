@@ -8,7 +8,7 @@ import { TABLE_VERSION_COMMAND } from '../../storage/commands/setting.ts';
 import { slotOfText } from '../../storage/keyspace/slots.ts';
 import { requestOf } from '../../storage/request.ts';
 import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
-import { META_GROUP } from '../accord/topology/group-id.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import { OWN_CONNECTION } from './expiry.ts';
 
 const RETRY_MS = 100;
@@ -29,14 +29,14 @@ export class TableQuestion {
     return this.#untilMs <= nowMs;
   }
 
-  /** `sequence`: used for no other unit of this node. */
-  ask(sequence: number, nowMs: number): Part {
+  /** Of the meta group. `sequence`: used for no other unit of this node. */
+  ask(meta: GroupId, sequence: number, nowMs: number): Part {
     this.#sequence = sequence;
     this.#untilMs = nowMs + 2 * this.#timeoutMs;
     return {
       unit: { connection: OWN_CONNECTION, sequence },
       part: 0,
-      groups: [META_GROUP],
+      groups: [meta],
       bytes: requestOf([TABLE_VERSION_COMMAND, VERSION_ROW]),
       count: 1,
       layout: [1],

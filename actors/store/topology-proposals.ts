@@ -6,7 +6,7 @@ import { TOPOLOGY_COMMAND, TOPOLOGY_REFUSED } from '../../storage/commands/topol
 import { slotOfText } from '../../storage/keyspace/slots.ts';
 import { requestOf } from '../../storage/request.ts';
 import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
-import { META_GROUP } from '../accord/topology/group-id.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import { OWN_CONNECTION } from './expiry.ts';
 
 export interface ProposalOutcome {
@@ -18,6 +18,13 @@ export interface ProposalOutcome {
     | { readonly type: 'refused' | 'unknown'; readonly why: string };
 }
 
+export interface TopologyProposal {
+  /** The meta group. */
+  readonly group: GroupId;
+  readonly token: number;
+  readonly command: string;
+}
+
 const ANSWER_BYTES_MAX = 1_024;
 
 export class TopologyProposals {
@@ -25,12 +32,12 @@ export class TopologyProposals {
   readonly #tokens = new Map<number, number>();
 
   /** `sequence`: used for no other unit of this node. */
-  begin(token: number, command: string, sequence: number): Part {
+  begin({ group, token, command }: TopologyProposal, sequence: number): Part {
     this.#tokens.set(sequence, token);
     return {
       unit: { connection: OWN_CONNECTION, sequence },
       part: 0,
-      groups: [META_GROUP],
+      groups: [group],
       bytes: requestOf([TOPOLOGY_COMMAND, command]),
       count: 1,
       layout: [1],
@@ -42,6 +49,11 @@ export class TopologyProposals {
       participants: [slotOfText(TOPOLOGY_COMMAND)],
       window: ANSWER_BYTES_MAX,
     };
+  }
+
+  /** It is under way. */
+  has(sequence: number): boolean {
+    return this.#tokens.has(sequence);
   }
 
   /** The outcome, if this is the answer to one of them. */

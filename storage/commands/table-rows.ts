@@ -1,6 +1,6 @@
 /** How commands change the cluster's table. */
 import { Arguments } from '../arguments.ts';
-import { type RowChange, VERSION_ROW } from '../cluster-settings.ts';
+import { CHANGED_ROW, encodeChangedAt, type RowChange, VERSION_ROW } from '../cluster-settings.ts';
 import { NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { requestOf } from '../request.ts';
@@ -15,7 +15,9 @@ export function rowOf(keyspace: Keyspace, name: string): string | undefined {
 }
 
 /** They count from now on. */
-export function changeTable(keyspace: Keyspace, changes: readonly RowChange[]): void {
+export function changeTable(keyspace: Keyspace, rows: readonly RowChange[]): void {
+  if (rows.length === 0) return;
+  const changes: RowChange[] = [...rows, [CHANGED_ROW, encodeChangedAt(keyspace.version)]];
   const table = keyspace.table();
   const args = new Arguments();
   for (const [name, value] of changes) {

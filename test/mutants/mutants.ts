@@ -11,6 +11,7 @@ import { ABSENCE_MUTANTS } from './absence-mutants.ts';
 import { DATABASE_MUTANTS } from './database-mutants.ts';
 import { FORWARDING_MUTANTS } from './forwarding-mutants.ts';
 import { LEASE_MUTANTS } from './lease-mutants.ts';
+import { META_GROUP_MUTANTS } from './meta-group-mutants.ts';
 import { MOVE_MUTANTS } from './move-mutants.ts';
 import { NODE_LIFE_MUTANTS } from './node-life-mutants.ts';
 import { NODE_MUTANTS, TORN_TAILS } from './node-mutants.ts';
@@ -921,4 +922,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...SPLIT_MUTANTS,
   ...MOVE_MUTANTS,
   ...ABSENCE_MUTANTS,
+  ...META_GROUP_MUTANTS,
 ];

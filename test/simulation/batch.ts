@@ -4,7 +4,7 @@
  */
 import { type RunOptions, type RunResult, simulate } from './cluster.ts';
 import { EventHash } from './event-hash.ts';
-import { simulateMoving } from './moving.ts';
+import { simulateMetaMoving, simulateMoving } from './moving.ts';
 import { simulateSplitting } from './splitting.ts';
 import { simulateSpread } from './spread-groups.ts';
 import { simulateThreeGroups } from './three-groups.ts';
@@ -18,7 +18,10 @@ export interface BatchOptions {
   readonly groups?: number | undefined;
   /** Of groups that are split all the time. Absent: one seed of ten, as above. */
   readonly splits?: boolean | undefined;
-  /** Of groups whose members change all the time. Absent: one seed of ten, as above. */
+  /**
+   * Of groups whose members change all the time; of one seed of three those of the meta group.
+   * Absent: one seed of ten, as above.
+   */
   readonly moves?: boolean | undefined;
   readonly timeMs: number;
   readonly onRun?: (result: RunResult) => void;
@@ -84,6 +87,7 @@ export function simulateSeed(
   { nodes, groups, splits, moves }: SeedKind,
   options: Pick<RunOptions, 'timeMs' | 'trace' | 'camera'>,
 ): RunResult {
+  if (moves && seed % 3 === 0) return simulateMetaMoving({ seed, ...options });
   if (moves) return simulateMoving({ seed, ...options });
   if (splits) return simulateSplitting({ seed, nodes, ...options });
   if (groups === 3) return simulateThreeGroups({ seed, ...options });

@@ -5,6 +5,7 @@
  */
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
+import { isMetaGroup } from '../../actors/accord/topology/group-id.ts';
 import type { Form } from '../../actors/meta/meta-command.ts';
 import { metaGroup } from '../../actors/meta/topology.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
@@ -176,14 +177,16 @@ export class SimulatedCluster {
       splitEveryMs === undefined
         ? undefined
         : new Splits({
-            ...{ scheduler, nodes: this.#members(), groups: this.groups, count, note, violation },
+            ...{ scheduler, count, note, violation, groups: () => this.#allGroups },
+            nodes: options.moves === true ? this.nodes : this.#members(),
+            movesMeta: options.moves === true && options.joiners !== undefined,
             crash: (node) => this.faults.crashAtAct(node),
             rng: this.#rng.fork(),
             everyMsMax: splitEveryMs,
             moves: options.moves === true,
             add: (descriptor, parent) => {
               const group = this.#group(descriptor, parent);
-              this.groups.push(group);
+              if (!isMetaGroup(descriptor.id)) this.groups.push(group);
               this.#allGroups.push(group);
               for (const node of this.nodes) if (group.has(node.id)) node.add(group);
             },
@@ -194,6 +197,7 @@ export class SimulatedCluster {
         ? undefined
         : new Joins({
             ...{ scheduler, nodes: this.nodes, joiners: joining, count },
+            mayLeave: options.moves === true,
             rng: this.#rng.fork(),
           });
     this.faults = new FaultInjector({

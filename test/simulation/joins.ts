@@ -15,6 +15,8 @@ interface JoinsOptions {
   /** Those that join are the last ones. */
   readonly nodes: readonly SimNode[];
   readonly joiners: number;
+  /** Some are asked to leave, and may be on their way in the end. */
+  readonly mayLeave: boolean;
   readonly count: (what: string) => void;
 }
 
@@ -67,7 +69,10 @@ export class Joins {
     const { nodes } = this.#options;
     for (const { id, node, incarnation } of nodes) {
       const known = this.#state?.topology.nodes.find((each) => each.id === id);
-      if (known?.state !== 'active') return `node ${id} is ${known?.state ?? 'unknown'}`;
+      const isThere = this.#options.mayLeave
+        ? known?.state !== 'joining'
+        : known?.state === 'active';
+      if (known === undefined || !isThere) return `node ${id} is ${known?.state ?? 'unknown'}`;
       const { port } = known;
       if (port !== incarnation) return `node ${id} is at ${incarnation}, and recorded at ${port}`;
       const { epoch = 0 } = node?.topology.state?.topology ?? {};

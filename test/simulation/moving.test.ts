@@ -1,6 +1,6 @@
 /** Groups whose members change, under all loads and faults. */
 import { expect, test } from 'vitest';
-import { simulateMoving } from './moving.ts';
+import { simulateMetaMoving, simulateMoving } from './moving.ts';
 
 test('under faults, from one to three groups on', () => {
   const seen: Record<string, number> = {};
@@ -13,3 +13,11 @@ test('under faults, from one to three groups on', () => {
     expect([what, seen[`move ${what}`] ?? 0]).not.toEqual([what, 0]);
   }
 }, 120_000);
+
+test('the members of the meta group too, by nodes that have joined', () => {
+  for (const seed of [5, 6]) {
+    const { violations, counts } = simulateMetaMoving({ seed, timeMs: 2_500 });
+    expect([seed, ...violations]).toEqual([seed]);
+    expect(counts['move of the meta group completed']).toBeGreaterThan(0);
+  }
+}, 60_000);

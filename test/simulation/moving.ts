@@ -12,19 +12,29 @@ import { type RunOptions, type RunResult, simulate } from './cluster.ts';
 import { drawAbsenceLimits, drawDepartureLimits, drawSpanningLimits } from './limits.ts';
 
 const NODES = [1, 2, 3, 4, 5];
+/** Where the members of the meta group change too: those of the beginning. */
+const FORMING = [1, 2, 3];
 const MOVE_EVERY_MS = 600;
 /** Of runs in which nodes are missed so soon that their ranges are renewed, and moved. */
 const ABSENCES_RATE = 0.4;
 
-export function simulateMoving(options: Omit<RunOptions, 'nodes' | 'groups'>): RunResult {
-  const { seed } = options;
+type MovingOptions = Omit<RunOptions, 'nodes' | 'groups'>;
+
+/** Two of five nodes have joined: they may take the place of members of the meta group. */
+export function simulateMetaMoving(options: MovingOptions): RunResult {
+  return simulateMoving({ ...options, joiners: NODES.length - FORMING.length });
+}
+
+export function simulateMoving(options: MovingOptions): RunResult {
+  const { seed, joiners = 0 } = options;
+  const forming = joiners === 0 ? NODES : FORMING;
   const rng = new SeededRng(seed);
   const initialRanges = 1 + (seed % 3);
   const form: Form = {
     type: 'Form',
     clusterId: '6'.repeat(32),
-    nodes: NODES.map((id) => ({ id, host: `node-${id}`, port: id, behaviourMax: 1 })),
-    electorate: NODES,
+    nodes: forming.map((id) => ({ id, host: `node-${id}`, port: id, behaviourMax: 1 })),
+    electorate: forming,
     ...{ initialRanges, replicationFactor: 3, rangesMax: 16, closingMax: 2, behaviourLevel: 1 },
   };
   const { state } = apply(undefined, form, ZERO);
@@ -42,6 +52,14 @@ export function simulateMoving(options: Omit<RunOptions, 'nodes' | 'groups'>): R
     ...options.profile,
   };
   const splitEveryMs = options.splitEveryMs ?? MOVE_EVERY_MS;
-  const how = { nodes: 5, form, groups, forwards: true, moves: true, splitEveryMs, profile };
+  const how = {
+    nodes: forming.length,
+    form,
+    groups,
+    forwards: true,
+    moves: true,
+    splitEveryMs,
+    profile,
+  };
   return simulate({ ...options, ...how });
 }

@@ -6,11 +6,11 @@
  */
 import type { EndOfGroup } from '../../actors/accord/local/effects.ts';
 import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
-import { type GroupId, groupKey } from '../../actors/accord/topology/group-id.ts';
+import { type GroupId, groupKey, isMetaGroup } from '../../actors/accord/topology/group-id.ts';
 import type { MetaCommand } from '../../actors/meta/meta-command.ts';
 import type { MetaState } from '../../actors/meta/meta-state.ts';
 import { type Act, successorsOf } from '../../actors/meta/range-manager.ts';
-import type { Change, TopologyRange } from '../../actors/meta/topology.ts';
+import { type Change, type TopologyRange, withMeta } from '../../actors/meta/topology.ts';
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import type { SimGroup } from './sim-group.ts';
 import type { SimNode } from './sim-node.ts';
@@ -20,11 +20,14 @@ interface SplitsOptions {
   readonly rng: SeededRng;
   readonly scheduler: VirtualScheduler;
   readonly nodes: readonly SimNode[];
-  readonly groups: readonly SimGroup[];
+  /** All that ever were, that of the table too. */
+  readonly groups: () => readonly SimGroup[];
   /** Pause between two splits, at most. */
   readonly everyMsMax: number;
   /** Members change; otherwise groups are divided. */
   readonly moves: boolean;
+  /** Those of the meta group too. */
+  readonly movesMeta?: boolean;
   /** Makes a successor known to all who look on. */
   readonly add: (descriptor: GroupDescriptor, parent: SimGroup) => void;
   /** Power loss of a node, which comes back soon. */
@@ -56,6 +59,8 @@ const CRASHES_MAX = 6;
 /** A node dies as it has left a group. */
 const LEAVE_CRASH_RATE = 0.3;
 const RESUME_MS_MAX = 400;
+/** Of moves: of a member of the meta group, where they change. */
+const META_RATE = 0.3;
 /** Of moves: all ranges of a node, while all others stay. */
 const LEAVE_RATE = 0.3;
 /** Of those that are to leave: one that only hands its leases on, and stays. */
@@ -92,6 +97,7 @@ export class Splits {
   stop(): void {
     this.#quiet = true;
     this.#resumeAll();
+    if (this.#options.movesMeta === true) this.#takeBack();
   }
 
   #attempt(): void {
@@ -101,11 +107,17 @@ export class Splits {
     const range = free[Math.floor(rng.next() * free.length)];
     if (range === undefined || ranges.length >= GROUPS_MAX) return;
     if (moves && rng.next() < LEAVE_RATE) return this.#askToLeave();
+    if (this.#options.movesMeta === true && rng.next() < META_RATE) return this.#askToMoveMeta();
     const ask = moves ? this.#askToMove : this.#ask;
     ask(range);
     if (rng.next() >= RIVAL_RATE) return;
     count(`${this.#kind} with a rival`);
     ask(range);
+  }
+
+  #askToMoveMeta(): void {
+    const { meta } = this.#state?.topology ?? {};
+    if (meta !== undefined && meta.change === undefined) this.#askToMove(meta);
   }
 
   /** From any member to any other node. */
@@ -163,7 +175,7 @@ export class Splits {
     this.#checkLeases(state);
     if (topology.epoch < (this.#state?.topology.epoch ?? 0)) return;
     this.#state = state;
-    for (const range of topology.ranges) {
+    for (const range of withMeta(topology)) {
       if (range.change === undefined) continue;
       const attempt = this.#attempts.get(range.change.number) ?? this.#found(range, range.change);
       if (range.change.phase === 'closing') this.#closes(attempt, range.change);
@@ -185,6 +197,7 @@ export class Splits {
 
   #found(range: TopologyRange, change: Change): Attempt {
     const { rng, nodes, count, note } = this.#options;
+    if (isMetaGroup(range.id)) count('change of the meta group');
     note(`group ${groupKey(range.id)} is to end`);
     const attempt = {
       ...{ change: change.number, kind: change.kind, parent: range.id, isClosing: false },
@@ -210,7 +223,7 @@ export class Splits {
     attempt.isClosing = true;
     const { groups, add } = this.#options;
     const name = groupKey(attempt.parent);
-    const parent = groups.find(({ descriptor }) => groupKey(descriptor.id) === name);
+    const parent = groups().find(({ descriptor }) => groupKey(descriptor.id) === name);
     if (parent === undefined) throw new Error(`nobody knows ${name}`);
     for (const descriptor of successorsOf(change)) add(descriptor, parent);
   }
@@ -223,11 +236,24 @@ export class Splits {
   /** All that are paused, as far as it is known; until none is, it is tried again. */
   #resumeAll(): void {
     const { scheduler } = this.#options;
-    const paused = (this.#state?.topology.ranges ?? []).flatMap(({ id, change }) =>
+    const all = this.#state === undefined ? [] : withMeta(this.#state.topology);
+    const paused = all.flatMap(({ id, change }) =>
       change?.isPaused === true ? [{ range: id, change: change.number }] : [],
     );
     for (const name of paused) this.#change({ type: 'Resume', ...name });
     if (paused.length > 0) scheduler.after(RESUME_MS_MAX, () => this.#resumeAll());
+  }
+
+  /** All but one node stay after all: of five, three can be members. */
+  #takeBack(): void {
+    const { scheduler } = this.#options;
+    const nodes = this.#state?.topology.nodes ?? [];
+    const away = nodes.filter(({ state }) => state !== 'active' && state !== 'joining');
+    const leaver = away.find(({ state }) => state === 'decommissioning');
+    for (const { id } of away) {
+      if (id !== leaver?.id) this.#change({ type: 'Recommission', id });
+    }
+    scheduler.after(RESUME_MS_MAX, () => this.#takeBack());
   }
 
   /** A node is about to do something: it may die before it has. */
@@ -256,7 +282,8 @@ export class Splits {
     executedBy.add(node);
     if (!successors.some(({ members }) => members.includes(node))) this.#leaves(node);
     if (executedBy.size < attempt.members.size) return;
-    count(`${attempt.kind} completed`);
+    const whose = isMetaGroup(group) ? ' of the meta group' : '';
+    count(`${attempt.kind}${whose} completed`);
     const isWhole = nodes.every((each, at) => each.node === attempt.nodes[at]);
     if (!isWhole) count(`${attempt.kind} cut off in the middle`);
   }
@@ -272,15 +299,18 @@ export class Splits {
 
   /** Why some change has not come to its end; undefined: all have. */
   get open(): string | undefined {
-    const open = this.#state?.topology.ranges.find(({ change }) => change !== undefined);
+    const ranges = this.#state === undefined ? [] : withMeta(this.#state.topology);
+    const open = ranges.find(({ change }) => change !== undefined);
     if (open !== undefined) return `range ${groupKey(open.id)} is still being changed`;
-    const { ranges = [], nodes = [] } = this.#state?.topology ?? {};
+    const { nodes = [] } = this.#state?.topology ?? {};
     const owed = ranges.find((range) => range.owed.length > 0);
     if (owed !== undefined) {
       return `node ${owed.owed[0]} lacks the data of range ${groupKey(owed.id)}`;
     }
     const leaving = nodes.find(({ state }) => state === 'decommissioning')?.id ?? 0;
-    const left = ranges.find(({ members }) => members.includes(leaving));
+    const left = ranges.find(({ id, members }) => {
+      return members.includes(leaving) && (this.#options.movesMeta === true || !isMetaGroup(id));
+    });
     return left && `node ${leaving} leaves, and has range ${groupKey(left.id)}`;
   }
 }

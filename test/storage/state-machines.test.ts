@@ -247,7 +247,7 @@ describe('groups on one engine', () => {
       store.turns.run();
     };
     divide();
-    expect(store.all.open).toEqual([parent]);
+    expect(store.all.open).toEqual([{ ...parent, machine: 'keyspace' }]);
     divide();
     expect(outcomes).toEqual([false, true]);
     expect(store.all.hits).toBe(hits);

@@ -7,7 +7,7 @@ import { formatEndpoint } from '../endpoint.ts';
 import { escapeText } from '../escape.ts';
 import type { RangeReport, TopologyReport } from '../http/topology-report.ts';
 import { nodesOf, type Output, parseFlags, UsageError } from './command-line.ts';
-import { topologyOf } from './topology.ts';
+import { rangeText, topologyOf } from './topology.ts';
 
 const US_PER_S = 1_000_000;
 
@@ -81,7 +81,8 @@ function problemsOf(
     ...(down.length > downMax ? [`nodes down: ${down.join(' ')} (at most ${downMax})`] : []),
     ...nodes.flatMap(({ id, departure }) => {
       return (
-        departure?.stuck.map(({ range, why }) => `node ${id} keeps range ${range}: ${why}`) ?? []
+        departure?.stuck.map(({ range, why }) => `node ${id} keeps ${rangeText(range)}: ${why}`) ??
+        []
       );
     }),
     ...(isQuorum(meta.members.filter(isUp), meta)

@@ -18,7 +18,8 @@ export async function metaStatus(args: readonly string[], output: Output): Promi
   const hasQuorum = up.length >= needed;
   const lines = [
     `epoch ${epoch}, ${meta.appliedSequence} transactions applied`,
-    `members ${meta.members.join(' ')}, electorate ${meta.electorate.join(' ')}`,
+    `generation ${meta.generation}, members ${meta.members.join(' ')}, ` +
+      `electorate ${meta.electorate.join(' ')}`,
     `${up.length} are connected, ${needed} are needed: ${hasQuorum ? 'a quorum' : 'no quorum'}`,
   ];
   write(output, flags, { ...meta, epoch, connected: up, hasQuorum }, lines.join('\n'));

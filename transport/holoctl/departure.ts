@@ -5,7 +5,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from '../endpoint.ts';
 import { escapeText } from '../escape.ts';
-import type { TopologyReport } from '../http/topology-report.ts';
 import { changed } from './ask.ts';
 import { type Flags, nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
 import { departureText, topologyOf } from './topology.ts';
@@ -59,9 +58,6 @@ async function left(node: Endpoint, id: number): Promise<string> {
       await sleep(AGAIN_MS);
       continue;
     }
-    if (isOfMetaAlone(topology, id)) {
-      return `node ${id} has no range any more, and is a member of the meta group for ever`;
-    }
     const paused = topology.controllers.filter(({ domain, isPaused }) => {
       return isPaused && MOVERS.has(domain);
     });
@@ -77,9 +73,4 @@ async function left(node: Endpoint, id: number): Promise<string> {
     await sleep(AGAIN_MS);
   }
   throw new Error(`not within ${TIMEOUT_MS / 1_000} s; it goes on: see "holoctl topology"`);
-}
-
-function isOfMetaAlone({ meta, nodes, ranges }: TopologyReport, id: number): boolean {
-  const isEmpty = nodes.some((node) => node.id === id && node.departure?.left === 0);
-  return isEmpty && meta.members.includes(id) && ranges.every(({ owed }) => owed.length === 0);
 }

@@ -58,12 +58,21 @@ function lackingText({ owed, fetchedBytes }: RangeReport): string {
   return owed.length === 0 ? '' : `${owed.join(' ')}${come}`;
 }
 
+/** For people. */
+export function rangeText(range: number): string {
+  return range === 0 ? 'the meta group' : `range ${range}`;
+}
+
 /** The ranges that a node still has, in one line. */
 export function departureText(id: number, { left, moving, stuck }: DepartureReport): string {
   const counted = `node ${id} leaves: ${left} range${left === 1 ? '' : 's'} left`;
   const parts = [
-    ...moving.map(({ range, to }) => `range ${range} moves to node ${to}`),
-    ...stuck.map(({ range, why }) => `range ${range} stays: ${why}`),
+    ...moving.map(({ range, to }) => {
+      return to === undefined
+        ? `${rangeText(range)} shrinks`
+        : `${rangeText(range)} moves to node ${to}`;
+    }),
+    ...stuck.map(({ range, why }) => `${rangeText(range)} stays: ${why}`),
   ];
   return [counted, ...parts].join('; ');
 }

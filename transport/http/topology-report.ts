@@ -18,9 +18,12 @@ interface NodeReport {
 }
 
 export interface DepartureReport {
-  /** Ranges of which it is a member, and those of them that are on their way. */
+  /**
+   * Ranges of which it is a member, and those of them that are on their way; 0 is the meta group,
+   * in which perhaps nobody takes its place.
+   */
   readonly left: number;
-  readonly moving: readonly { readonly range: number; readonly to: number }[];
+  readonly moving: readonly { readonly range: number; readonly to?: number | undefined }[];
   /** Those that do not move, and why. */
   readonly stuck: readonly { readonly range: number; readonly why: string }[];
 }
@@ -87,6 +90,13 @@ interface MetaReport {
   readonly electorate: readonly number[];
   /** Transactions that the node which answers has applied. */
   readonly appliedSequence: number;
+  /** How often its members have changed, and more: higher after each change. */
+  readonly generation: number;
+  /** As of a range. */
+  readonly owed: readonly number[];
+  readonly sinceUs: number;
+  readonly phase: string;
+  readonly change?: ChangeReport;
 }
 
 /** A change that somebody asks for. */

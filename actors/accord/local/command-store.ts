@@ -190,8 +190,7 @@ export class CommandStore {
 
   #isSuperseded(older: GroupDescriptor): boolean {
     return [...this.#groups.all()].some(({ group }) => {
-      const isNewer = group.machine === 'keyspace' && group.id.generation > older.id.generation;
-      return isNewer && shareSlots(group, older);
+      return group.id.generation > older.id.generation && shareSlots(group, older);
     });
   }
 
@@ -202,7 +201,7 @@ export class CommandStore {
   #abandonOlder(newer: Group): void {
     for (const member of [...this.#groups.all()]) {
       const { group, replica } = member;
-      const isOlder = group.machine === 'keyspace' && group.id.generation < newer.id.generation;
+      const isOlder = group.id.generation < newer.id.generation;
       if (!isOlder || !shareSlots(group, newer)) continue;
       this.#handOver.drop(group.id);
       if (replica.ended !== undefined && !this.#passesOver(replica, group, this.#options.self)) {

@@ -7,6 +7,7 @@
  * for one that begins without data, 4 for one of these that was away for too long.
  */
 import { type Group, type GroupDescriptor, lacksOf, quorumSizes } from './group.ts';
+import { machineOf } from './group-id.ts';
 
 const COUNT_BYTES = 2;
 const GROUP_BYTES = 13;
@@ -66,7 +67,7 @@ export function decodeSuccessors(body: Uint8Array): GroupDescriptor[] {
     const lacks = lacksOf({ owed: those(OWED), absent: those(ABSENT) });
     const slots = { fromSlot, toSlot };
     const electorate = those(ELECTOR);
-    successors.push({ id, ...slots, members, electorate, ...lacks, machine: 'keyspace' });
+    successors.push({ id, ...slots, members, electorate, ...lacks, machine: machineOf(id) });
   }
   if (at !== body.length) throw new RangeError('successors: more bytes than groups');
   return successors;
@@ -86,6 +87,7 @@ export function whyNotSuccessors(
   for (const each of successors) {
     if (each.fromSlot !== next || each.toSlot <= next) return `slot ${next} would have no group`;
     if (each.id.generation <= id.generation) return 'the generation does not grow';
+    if (machineOf(each.id) !== machineOf(id)) return 'a successor is of another kind';
     const staying = members.filter((node) => each.members.includes(node)).length;
     const isSame = staying === members.length && staying === each.members.length;
     const needed = Math.max(

@@ -21,6 +21,15 @@ export const META_GROUP: GroupId = Object.freeze({ range: 0, generation: 1 });
 /** The state machine of a group: keys of clients, or the cluster's own table. */
 export type Machine = 'keyspace' | 'meta';
 
+/** That of all generations of a range. */
+export function machineOf({ range }: Pick<GroupId, 'range'>): Machine {
+  return range === META_GROUP.range ? 'meta' : 'keyspace';
+}
+
+export function isMetaGroup(id: GroupId): boolean {
+  return machineOf(id) === 'meta';
+}
+
 /** For maps, and what traces show. */
 export function groupKey({ range, generation }: GroupId): string {
   return `${range}.${generation}`;
@@ -30,15 +39,17 @@ export function isSameGroup(a: GroupId, b: GroupId): boolean {
   return a === b || (a.range === b.range && a.generation === b.generation);
 }
 
-/** Redis slots: from `fromSlot` up to, and without, `toSlot`. */
+/** Redis slots of a group: from `fromSlot` up to, and without, `toSlot`. */
 interface SlotInterval {
+  readonly id: GroupId;
   readonly fromSlot: number;
   readonly toSlot: number;
 }
 
-/** Whether the two have a slot in common. */
+/** Whether the two have a slot in common. Those of the meta group stand for no keys. */
 export function shareSlots(a: SlotInterval, b: SlotInterval): boolean {
-  return a.fromSlot < b.toSlot && a.toSlot > b.fromSlot;
+  const isCommon = a.fromSlot < b.toSlot && a.toSlot > b.fromSlot;
+  return isCommon && machineOf(a.id) === machineOf(b.id);
 }
 
 /** A map by group. Consecutive look-ups are mostly for one group, so the last is kept. */

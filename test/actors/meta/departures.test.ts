@@ -11,11 +11,22 @@ import {
 import type { MetaCommand } from '../../../actors/meta/meta-command.ts';
 import type { MetaState } from '../../../actors/meta/meta-state.ts';
 import { ReplicaManager } from '../../../actors/meta/replica-manager.ts';
-import { faultOf, type Topology, type TopologyRange } from '../../../actors/meta/topology.ts';
+import {
+  faultOf,
+  firstMeta,
+  type Topology,
+  type TopologyRange,
+  withMeta,
+} from '../../../actors/meta/topology.ts';
 import { FORM } from './form-sample.ts';
 import { NODES } from './judged-meta.ts';
 
 const LEASE_MS = 1_000;
+/** Where all five nodes are its members. */
+const META_STAYS = {
+  range: 0,
+  why: 'no other node can take its place, and 4 members would stay: an odd number, 3 at least, is needed',
+};
 
 class Bench {
   state: MetaState | undefined;
@@ -73,6 +84,13 @@ class Bench {
     return `${move.range.range} ${move.from}-${move.to}`;
   }
 
+  /** The cluster has been formed by these. */
+  withMeta(...members: number[]): this {
+    const meta = firstMeta({ members, electorate: members });
+    this.state = { ...(this.state as MetaState), topology: { ...this.topology, meta } };
+    return this;
+  }
+
   close({ id: range, change }: TopologyRange): void {
     const name = { range, change: change?.number ?? 0 };
     const closedAt = { hlc: this.nowMs * 1_000, flags: 2, node: 1, store: 0 };
@@ -81,8 +99,8 @@ class Bench {
 
   /** All that is open ends, with all data. */
   settle(): void {
-    for (const range of this.topology.ranges) if (range.change) this.close(range);
-    for (const { id: range, owed } of this.topology.ranges) {
+    for (const range of withMeta(this.topology)) if (range.change) this.close(range);
+    for (const { id: range, owed } of withMeta(this.topology)) {
       for (const node of owed) this.must({ type: 'HasData', range, node });
     }
   }
@@ -108,7 +126,7 @@ describe('what moves', () => {
     bench.must({ type: 'Decommission', id: 3 });
     expect([bench.step(), bench.step(), bench.step()]).toEqual(['1 3-4', '2 3-1', '3 3-2']);
     expect(bench.departure(3)).toEqual({
-      ...{ node: 3, left: 3, stuck: [] },
+      ...{ node: 3, left: 3, stuck: [META_STAYS] },
       moving: [
         { range: 1, to: 4 },
         { range: 2, to: 1 },
@@ -117,9 +135,60 @@ describe('what moves', () => {
     });
     bench.settle();
     expect(bench.members).toEqual(['124', '124', '245', '145', '125']);
-    expect(bench.departure(3)).toMatchObject({ left: 0, moving: [], stuck: [] });
+    expect(bench.departure(3)).toMatchObject({ left: 0, moving: [], stuck: [META_STAYS] });
     // It is of the meta group still.
     expect(bench.run({ type: 'Remove', id: 3 })).toBe('node 3 is a member of the meta group');
+  });
+
+  test('its place in the meta group too, behind its ranges; then it can be removed', () => {
+    const bench = new Bench().withMeta(1, 2, 3);
+    bench.must({ type: 'Decommission', id: 2 });
+    expect([bench.step(), bench.step(), bench.step()]).toEqual(['1 2-4', '0 2-5', undefined]);
+    expect(bench.departure(2)).toMatchObject({ moving: [{ range: 1 }, { range: 0, to: 5 }] });
+    expect(bench.run({ type: 'Remove', id: 2 })).toBe('node 2 is a member of 1 range');
+    bench.close(bench.topology.ranges[0] as TopologyRange);
+    bench.close(bench.topology.meta);
+    const { meta } = bench.topology;
+    expect(meta).toMatchObject({ members: [1, 3, 5], electorate: [1, 3, 5], owed: [5] });
+    expect(meta.origin).toEqual([{ range: 0, generation: 1 }]);
+    expect(bench.state?.ended.map(({ group }) => group.range)).toEqual([1, 0]);
+    expect(bench.stateOf(2)).toBe('decommissioning');
+    bench.settle();
+    expect([bench.topology.meta.owed, bench.stateOf(2)]).toEqual([[], 'decommissioned']);
+    bench.must({ type: 'Remove', id: 2 });
+  });
+
+  test('a lost member of the meta group, and the next one when that has its table', () => {
+    const bench = new Bench().withMeta(1, 2, 3);
+    bench.down.add(3);
+    bench.must({ type: 'Replace', id: 3, replacement: 5 }, { type: 'Decommission', id: 2 });
+    expect([bench.step(), bench.step(), bench.step()]).toEqual(['1 3-5', '0 3-5', undefined]);
+    for (const range of withMeta(bench.topology)) if (range.change) bench.close(range);
+    expect(bench.step()).toBeUndefined();
+    bench.settle();
+    expect([bench.step(), bench.step(), bench.step()]).toEqual(['1 2-4', '0 2-4', undefined]);
+    bench.settle();
+    expect(bench.topology.meta.members).toEqual([1, 4, 5]);
+  });
+
+  test('the meta group shrinks where no other node is there, to an odd number alone', () => {
+    const bench = new Bench().withMeta(1, 2, 3, 4);
+    bench.must({ type: 'Decommission', id: 5 });
+    bench.step();
+    bench.settle();
+    bench.must({ type: 'Decommission', id: 4 });
+    const shrinks = bench.next();
+    expect(shrinks).toMatchObject({ type: 'Move', range: { range: 0 }, from: 4 });
+    bench.must(shrinks as MetaCommand);
+    expect(bench.departure(4)?.moving.filter(({ range }) => range === 0)).toEqual([{ range: 0 }]);
+    bench.settle();
+    expect(bench.topology.meta.members).toEqual([1, 2, 3]);
+    const range = bench.topology.meta.id;
+    const leave = { type: 'Move', range, from: 3, by: 'x' } as const;
+    expect(bench.run(leave)).toMatch(/^2 members would stay/);
+    expect(bench.run({ type: 'Split', range, atSlot: 9, by: 'x' })).toMatch(/not split/);
+    const seenUs = bench.nowMs * 1_000;
+    expect(bench.run({ type: 'BringIn', range, node: 2, seenUs })).toMatch(/no open range/);
   });
 
   test('so many at a time, and one at a time to each node', () => {
@@ -159,7 +228,13 @@ describe('what moves', () => {
     bench.must({ type: 'Drain', id: 5 });
     expect(bench.step()).toBeUndefined();
     const why = 'no other node can take it';
-    expect(bench.departure(2)).toMatchObject({ left: 1, stuck: [{ range: 1, why }] });
+    expect(bench.departure(2)).toMatchObject({
+      left: 1,
+      stuck: [
+        { range: 1, why },
+        { range: 0, why },
+      ],
+    });
     bench.must({ type: 'Recommission', id: 5 });
     bench.down.add(5);
     expect(bench.step()).toBeUndefined();
@@ -218,9 +293,7 @@ describe('who is to leave', () => {
 
   test('a node has not left while a new member has its data from nobody else', () => {
     const bench = new Bench();
-    const { meta } = bench.topology;
-    const others = { ...meta, members: [1, 2, 4, 5], electorate: [1, 2, 4] };
-    bench.state = { ...(bench.state as MetaState), topology: { ...bench.topology, meta: others } };
+    bench.withMeta(1, 2, 4, 5);
     bench.must({ type: 'Decommission', id: 3 });
     bench.step();
     expect(bench.stateOf(3)).toBe('decommissioning');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { apply } from '../../../actors/meta/apply.ts';
 import type { MetaState } from '../../../actors/meta/meta-state.ts';
-import { groupsOf, type Topology } from '../../../actors/meta/topology.ts';
+import { firstMeta, groupsOf, type Topology } from '../../../actors/meta/topology.ts';
 import { decodeTopology, encodeTopology } from '../../../actors/meta/topology-codec.ts';
 
 const at = { hlc: 1, flags: 2, node: 1, store: 0 };
@@ -104,6 +104,6 @@ test('a node has the groups of which it is a member', () => {
   Object.assign(two.ranges[1] ?? {}, { members: [1, 2] });
   expect(groupsOf(two, 3).map(({ id }) => id.range)).toEqual([1, 3, 0]);
   expect(groupsOf(two, 1)).toHaveLength(4);
-  Object.assign(two, { meta: { members: [1, 2], electorate: [1, 2] } });
+  Object.assign(two, { meta: firstMeta({ members: [1, 2], electorate: [1, 2] }) });
   expect(groupsOf(two, 3).map(({ id }) => id.range)).toEqual([1, 3]);
 });

@@ -16,7 +16,7 @@ class Bench {
   /** Commands that this node is to have decided, with the way of their answers. */
   readonly asked: [command: MetaCommand, done: (answer: TopologyAnswer) => void][] = [];
   readonly handed = new HandedChanges({
-    members: new Set([1, 2]),
+    members: () => [1, 2],
     connected: this.connected,
     send: (peer, message) => this.sent.push([peer, message]),
     decide: (command, done) => this.asked.push([command, done]),

@@ -9,7 +9,11 @@ import { ClusterTime } from '../../../actors/accord/primitives/cluster-time.ts';
 import { Inquiries } from '../../../actors/node/inquiries.ts';
 import { type PeerLinkMessage, peerLinkActor } from '../../../actors/node/peer-link-actor.ts';
 import { Router } from '../../../actors/node/router.ts';
-import { SettingsWatch, TABLE_UNKNOWN } from '../../../actors/node/settings-watch.ts';
+import {
+  type Orderers,
+  SettingsWatch,
+  TABLE_UNKNOWN,
+} from '../../../actors/node/settings-watch.ts';
 import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
 import { ActorSystem } from '../../../actors/runtime/actor-system.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
@@ -26,11 +30,13 @@ interface Sent {
   readonly sections: ReadonlyArray<{ range: number; messages: readonly object[] }>;
 }
 
+const ORDERERS: Orderers = { view: 1, members: [new Set([1, PEER])], isMember: true };
+
 class Bench {
   readonly scheduler = new VirtualScheduler();
   readonly settings = new SettingsWatch({
     connected: new Set([PEER]),
-    ...{ self: 1, nodes: () => 2, members: new Set([1, PEER]) },
+    ...{ self: 1, nodes: () => 2, orderers: () => ORDERERS },
     leaseMs: 2_000,
     onKnown: () => undefined,
     nowMs: () => this.scheduler.clock.monotonicMs(),
@@ -91,7 +97,7 @@ class Bench {
           router: new Router(judge, [], () => undefined),
           time,
           onNode: (peer, message) => this.said.push(`node ${peer}: ${message.type}`),
-          age: () => ({ version: this.settings.version, epoch: 0 }),
+          age: () => ({ version: this.settings.version, epoch: 0, view: 1 }),
           onAgeTold: (peer, { epoch }) => this.said.push(`epoch ${peer}: ${epoch}`),
           onTick: () => undefined,
           onSnapshot: () => undefined,
@@ -249,7 +255,7 @@ test('one probe of the clock is out at a time, and one without an answer is repe
   // An answer to the one that was given up says nothing any more.
   bench.settings.read(0);
   const wallUs = bench.scheduler.clock.wallUs();
-  const answer = { type: 'ClockReading', wallUs, settings: 0 };
+  const answer = { type: 'ClockReading', wallUs, settings: 0, view: 1 };
   bench.receive(Channel.admin, { ...answer, sentMs: first });
   expect(bench.said).toEqual(['up 2']);
   expect([bench.settings.hasLease, bench.settings.hadLease]).toEqual([false, false]);
@@ -274,11 +280,11 @@ test('a node without a first lease asks again as soon as a peer tells of its tab
   const bench = new Bench();
   bench.link.tell({ type: 'Up' });
   bench.run();
-  const answer = { type: 'ClockReading', wallUs: bench.scheduler.clock.wallUs() };
+  const answer = { type: 'ClockReading', view: 1, wallUs: bench.scheduler.clock.wallUs() };
   bench.settings.read(0);
   const unknown = { ...answer, settings: TABLE_UNKNOWN, sentMs: bench.probes()[0] };
   bench.receive(Channel.admin, unknown);
-  const told = { type: 'SettingsVersion', version: 0, epoch: 1 };
+  const told = { type: 'SettingsVersion', version: 0, epoch: 1, view: 1 };
   bench.receive(Channel.admin, told);
   const [again] = bench.probes();
   expect(again).toBeDefined();
@@ -306,10 +312,10 @@ test('tells how far it knows the settings of the cluster, again and again, and t
   tell({ type: 'Probe' });
   expect(told()).toEqual([3, 3]);
   expect(bench.settings.isHeld(3)).toBe(false);
-  bench.receive(Channel.admin, { type: 'SettingsVersion', version: 3, epoch: 2 });
+  bench.receive(Channel.admin, { type: 'SettingsVersion', version: 3, epoch: 2, view: 1 });
   expect(bench.settings.isHeld(3)).toBe(true);
   expect(bench.said).toContain('epoch 2: 2');
-  bench.receive(Channel.admin, { type: 'SettingsVersion', version: 'x', epoch: 2 });
+  bench.receive(Channel.admin, { type: 'SettingsVersion', version: 'x', epoch: 2, view: 1 });
   expect(bench.settings.isHeld(4)).toBe(false);
 });
 

@@ -25,6 +25,7 @@ class Bench {
         ...{ self: 1, leaseMs: 1_000, form: () => command },
         watch: { missedMs: 2_000, backMs: 10_000, backMsMax: 600_000 },
         replicas: { movesMax: 4, replaceAfterMs: 300_000 },
+        isMember: () => true,
         connected: () => this.up,
         state: () => undefined,
         endOf: () => undefined,

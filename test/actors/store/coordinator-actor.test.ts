@@ -126,6 +126,7 @@ class Bench {
         ends: () => [],
         joined: () => [],
         handOn: () => false,
+        meta: () => groups.find(({ machine }) => machine === 'meta')?.id,
         spanningReadBytesMax: 1_024,
         clock,
         time: clusterTime,
@@ -684,7 +685,7 @@ describe('keys past their deadline', () => {
 test('a change of the topology is a transaction of the meta group, and its end is told once', () => {
   const bench = new Bench({ groups: [GROUP, META] });
   const ask = (token: number): Part => {
-    bench.tell({ type: 'ProposeTopology', token, command: '{}' });
+    bench.tell({ type: 'ProposeTopology', group: META.id, token, command: '{}' });
     const expected = bench.of('Expect') as { readonly parts: readonly Part[] }[];
     return expected.at(-1)?.parts[0] ?? partOf({});
   };
@@ -705,7 +706,7 @@ test('a change of the topology is a transaction of the meta group, and its end i
 
 test('a change of the topology is taken where clients are told BACKLOG: it is the way out', () => {
   const bench = new Bench({ groups: [GROUP, META] }).tell({ type: 'Backlog', full: true });
-  bench.tell({ type: 'ProposeTopology', token: 7, command: '{}' });
+  bench.tell({ type: 'ProposeTopology', group: META.id, token: 7, command: '{}' });
   expect(bench.proposed).toEqual([]);
   expect(bench.of('Expect')).toHaveLength(1);
 });

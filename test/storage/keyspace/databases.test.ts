@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { CHANGED_ROW, changedAtOf, encodeChangedAt } from '../../../storage/cluster-settings.ts';
 import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
 import { DATABASES } from '../../../storage/limits.ts';
 import { bodyIn, Machine, META, type Reply, unitsBody } from '../harness.ts';
@@ -149,14 +150,17 @@ describe('the table of the cluster', () => {
     machine.flush();
     const groups = [META];
     const { settings } = machine.restarted({ groups }).machine;
-    expect(settings).toEqual({ version: 2, values: new Map(Object.entries({ x: '2', y: '3' })) });
+    const changed = changedAtOf(settings);
+    expect(changed.hlc).toBeGreaterThan(0);
+    const values = { x: '2', y: '3', [CHANGED_ROW]: encodeChangedAt(changed) };
+    expect(settings).toEqual({ version: 2, values: new Map(Object.entries(values)) });
     expect(machine.restarted({ groups }).machine.size).toBe(0);
     expect(Object.keys(machine.dump())).toEqual([]);
   });
 
   test('changes whole or not at all', () => {
-    const machine = new Machine({ groups: [META], unitWriteBytesMax: 20 });
-    const long = 'x'.repeat(30);
+    const machine = new Machine({ groups: [META], unitWriteBytesMax: 80 });
+    const long = 'x'.repeat(90);
     expect(machine.run('HOLO.SETTING', 'version', 'a', '1', 'b', long)).toMatch(/^-OOM /);
     expect(machine.machine.settings.version).toBe(0);
     expect(machine.run('HOLO.SETTING', 'version', 'a', '1')).toBe(1);

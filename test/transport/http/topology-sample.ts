@@ -4,7 +4,15 @@ import type { TopologyReport } from '../../../transport/http/topology-report.ts'
 export const TOPOLOGY: TopologyReport = {
   ...{ clusterId: 'aa'.repeat(16), epoch: 4, digest: 'dd'.repeat(16) },
   ...{ behaviourLevel: 1, rangesMax: 1_024, closingMax: 16 },
-  meta: { members: [1, 2, 3], electorate: [1, 2, 3], appliedSequence: 7 },
+  meta: {
+    members: [1, 2, 3],
+    electorate: [1, 2, 3],
+    appliedSequence: 7,
+    generation: 1,
+    owed: [],
+    sinceUs: 0,
+    phase: 'stable',
+  },
   controllers: ['ranges', 'replicas', 'meta'].map((domain) => ({
     ...{ domain, isPaused: domain === 'meta', holder: 2, term: 3, remainingMs: 1_500 },
   })),

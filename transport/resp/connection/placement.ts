@@ -2,7 +2,12 @@
  * Which group a key belongs to. Commands of one group travel together; what spans groups travels
  * alone (`unit-builder.ts`). Pure.
  */
-import { type GroupId, isSameGroup, META_GROUP } from '../../../actors/accord/topology/group-id.ts';
+import {
+  type GroupId,
+  isMetaGroup,
+  isSameGroup,
+  META_GROUP,
+} from '../../../actors/accord/topology/group-id.ts';
 import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
 
 export interface PlacedGroup {
@@ -18,15 +23,15 @@ export interface PlacedGroup {
  */
 export class Placement {
   readonly groups: GroupId[] = [];
-  /** The index of the meta group. */
-  readonly meta: number;
+  /** The index of the meta group, of its generation that has not ended. */
+  meta: number;
   /** By conflict slot. */
   readonly #groupOf = new Uint16Array(CONFLICT_SLOTS);
   /** Those that have not ended. */
   #open: readonly number[] = [];
 
   /** Throws unless each slot has exactly one group. */
-  constructor(placed: readonly PlacedGroup[]) {
+  constructor(placed: readonly PlacedGroup[], meta: GroupId = META_GROUP) {
     const inOrder = placed.toSorted((a, b) => a.fromSlot - b.fromSlot);
     let next = 0;
     for (const { fromSlot, toSlot } of inOrder) {
@@ -37,7 +42,7 @@ export class Placement {
     }
     if (next !== CONFLICT_SLOTS) throw new RangeError(`slot ${next} has no group`);
     this.#place(placed);
-    this.meta = this.groups.push(META_GROUP) - 1;
+    this.meta = this.groups.push(meta) - 1;
   }
 
   #place(placed: readonly PlacedGroup[]): void {
@@ -50,6 +55,10 @@ export class Placement {
 
   /** A group has ended; the successors have its slots. */
   ended(parent: GroupId, successors: readonly PlacedGroup[]): void {
+    if (isMetaGroup(parent)) {
+      for (const { id } of successors) this.meta = this.groups.push(id) - 1;
+      return;
+    }
     this.#open = this.#open.filter((index) => !isSameGroup(this.groups[index] as GroupId, parent));
     this.#place(successors);
   }
