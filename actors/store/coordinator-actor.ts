@@ -134,6 +134,9 @@ interface AwaitingTransaction extends Awaiting {
   decidedMs: number;
 }
 
+/** The longest wait between two proposals of this node to end the same group. */
+const CLOSE_MS_MAX = 60_000;
+
 export function coordinatorActor(
   context: ActorContext<CoordinatorActorMessage>,
   options: CoordinatorOptions,
@@ -440,9 +443,12 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const nowMs = this.#nowMs();
     const { closing } = work;
     // Each conflicts with all that is under way: repeated faster than it is decided, it would stop
-    // the group.
-    if (closing !== undefined && nowMs < closing.begunMs + this.#options.commandTimeoutMs) return;
-    work.closing = { id: this.#coordinators.close(group, successors, nowMs), begunMs: nowMs };
+    // the group. So each waits twice as long as the one before.
+    if (closing !== undefined && nowMs < closing.begunMs + closing.waitMs) return;
+    const { commandTimeoutMs } = this.#options;
+    const waitMs = Math.min(CLOSE_MS_MAX, 2 * (closing?.waitMs ?? commandTimeoutMs / 2));
+    const id = this.#coordinators.close(group, successors, nowMs);
+    work.closing = { id, begunMs: nowMs, waitMs };
   }
 
   /** This node recovers its transactions as other members do, with or without its data. */
@@ -869,7 +875,11 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #refused(group: GroupId, id: TxnId): void {
     const key = keyOf(id);
     const work = this.#groups.get(group);
-    if (work?.closing !== undefined && equal(work.closing.id, id)) work.closing = undefined;
+    if (work?.closing !== undefined && equal(work.closing.id, id)) {
+      const { begunMs, waitMs } = work.closing;
+      // The first one is repeated at once.
+      work.closing = { id, waitMs, begunMs: begunMs - this.#options.commandTimeoutMs };
+    }
     for (const pending of this.#transactions.get(key)?.pendings ?? []) {
       this.#fail(pending, REFUSED.invalidated);
     }

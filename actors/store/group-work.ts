@@ -18,8 +18,8 @@ export class GroupWork {
   expected: number;
   /** Read barriers under way. */
   barriers = 0;
-  /** The last proposal to end it, and when it was begun. */
-  closing: { readonly id: TxnId; readonly begunMs: number } | undefined;
+  /** The last proposal to end it, when it was begun, and how long the next one waits. */
+  closing: { readonly id: TxnId; readonly begunMs: number; readonly waitMs: number } | undefined;
 
   constructor(
     group: Group,

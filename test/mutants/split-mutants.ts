@@ -220,6 +220,16 @@ export const SPLIT_MUTANTS: readonly Mutant[] = [
     config: SPLITS,
   },
   {
+    name: 'closes_pile_up',
+    accordItem: 'ranges: the end of a group is proposed ever more rarely',
+    file: 'actors/store/coordinator-actor.ts',
+    find: '2 * (closing?.waitMs ?? commandTimeoutMs / 2)',
+    replace: 'commandTimeoutMs',
+    why: 'where the disk is slow each waits for all before it, and none is decided',
+    budgetSeeds: 1,
+    config: { type: 'unit', file: 'test/actors/store/coordinator-actor.test.ts' },
+  },
+  {
     name: 'begun_again_when_told_late',
     accordItem: 'ranges: a unit is begun again only when it was moved',
     file: 'actors/store/coordinator-actor.ts',
