@@ -41,6 +41,7 @@ test('a node joins by itself, serves all keys, and comes back elsewhere', async 
   expect(await ask(fourth, 'SET', 'here', '1')).toBe('OK');
   expect(await ask(cluster.node(1), 'INCR', 'here')).toBe(2);
   expect(await ask(fourth, 'GET', 'here')).toBe('2');
+  expect(await ask(fourth, 'KEYS', '*')).toEqual(['here']);
   expect(await fourth.info()).toMatchObject({ node_id: '4', ranges_here: '0' });
   await expect.poll(() => fourthAt(2), { timeout: 10_000 }).toMatchObject({ state: 'active' });
 
