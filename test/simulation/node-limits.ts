@@ -30,7 +30,12 @@ export function nodeLimits(profile: Profile): NodeLimits {
     turnRecordBytesMax: limits.pendingBytesMax / 4,
     mailboxMax: mailboxMaxOf(profile),
     clock: { ...limits, reserveUs, skewUsMax: skewUsMaxOf(profile) },
-    replica: { ...limits, heldBytesMax: heldBytesMaxOf(profile), ...profile.replicaLimits },
+    replica: {
+      ...limits,
+      heldBytesMax: heldBytesMaxOf(profile),
+      barrierMsMax: barrierMsMaxOf(profile),
+      ...profile.replicaLimits,
+    },
     coordinator: limits,
     batch: { ...limits, pipelineDepth },
     snapshots: { chunkBytes: 512, bytesPerS: 1024 * 1024, leftRetentionMs: 300, lackingMs: 200 },
@@ -62,6 +67,11 @@ function backlogBytesMaxOf(profile: Profile): number {
   const { backlogBytesMax } = limitsOf(profile);
   const room = heldBytesMaxOf(profile) - HELD_BYTES_MIN * profile.nodes;
   return Math.min(backlogBytesMax, Math.max(1, Math.floor(room / 2)));
+}
+
+/** A barrier takes four turns, and a tick: with less time than that no read is ever served. */
+function barrierMsMaxOf(profile: Profile): number {
+  return Math.max(limitsOf(profile).barrierMsMax, 2 * (4 * profile.turnDelayMsMax + TICK_MS));
 }
 
 /** A turn takes what is in the mailbox: late turns of one message each fall behind for ever. */
