@@ -9,7 +9,7 @@ import { groupsOf } from '../../actors/meta/topology.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { type RunOptions, type RunResult, simulate } from './cluster.ts';
-import { drawAbsenceLimits, drawDepartureLimits, drawSpanningLimits } from './limits.ts';
+import { drawAbsenceLimits, drawDepartureLimits, drawSpanningLimits, RANGES } from './limits.ts';
 
 const NODES = [1, 2, 3, 4, 5];
 /** Where the members of the meta group change too: those of the beginning. */
@@ -22,7 +22,10 @@ type MovingOptions = Omit<RunOptions, 'nodes' | 'groups'>;
 
 /** Two of five nodes have joined: they may take the place of members of the meta group. */
 export function simulateMetaMoving(options: MovingOptions): RunResult {
-  return simulateMoving({ ...options, joiners: NODES.length - FORMING.length });
+  const joiners = NODES.length - FORMING.length;
+  // A cluster whose first command is too long for it is never formed, and takes in nobody.
+  const profile = { transactionBytesMax: RANGES.transactionBytesMax[1], ...options.profile };
+  return simulateMoving({ ...options, joiners, profile });
 }
 
 export function simulateMoving(options: MovingOptions): RunResult {

@@ -33,7 +33,14 @@ export async function topology(args: readonly string[], output: Output): Promise
   const leaving = report.nodes.flatMap(({ id, departure }) => {
     return departure === undefined ? [] : [departureText(id, departure)];
   });
-  return write(output, [line, table.toString(), ...leaving].join('\n'));
+  return write(output, [line, table.toString(), metaText(report), ...leaving].join('\n'));
+}
+
+/** The members that decide, and those that are to. */
+function metaText({ meta }: TopologyReport): string {
+  const next = meta.change?.members;
+  const change = next === undefined ? '' : `, to be ${next.join(' ')}`;
+  return `meta group: generation ${meta.generation}, members ${meta.members.join(' ')}${change}`;
 }
 
 /** A line per range. */

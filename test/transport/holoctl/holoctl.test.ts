@@ -103,6 +103,7 @@ test('a node leaves: it is waited for, and told where it does not', async () => 
   const departure = { left: 2, moving: [{ range: 1, to: 4 }], stuck: [stuck] };
   const leaving = await serve(statusOf(1), of('decommissioning', departure));
   const { out } = await call('topology', '--node', leaving);
+  expect(out).toContain('meta group: generation 1, members 1 2 3\n');
   expect(out).toContain(
     'node 3 leaves: 2 ranges left; range 1 moves to node 4; range 2 stays: no other node can',
   );
