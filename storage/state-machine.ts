@@ -76,6 +76,8 @@ export interface StateMachineOptions {
   readonly cacheBytesMax: number;
   /** Bytes that one unit may write; the same on every node, since it determines results. */
   readonly unitWriteBytesMax?: number;
+  /** Keys that KEYS lists among other commands; the same on every node, as well. */
+  readonly keysInUnitMax?: number | undefined;
   /** Elements that a command goes through in one step; each node has its own. */
   readonly stepElementsMax?: number | undefined;
   /** A secret of this process, so that no client can choose keys that collide in its tables. */
@@ -175,9 +177,13 @@ export class StateMachine {
   #expiryReadBytes = 0;
 
   constructor(options: StateMachineOptions) {
-    const { unitWriteBytesMax = UNIT_WRITE_BYTES_MAX, stepElementsMax = STEP_ELEMENTS_MAX } =
-      options;
-    this.#databases = new Databases({ ...options, unitWriteBytesMax, stepElementsMax });
+    const {
+      unitWriteBytesMax = UNIT_WRITE_BYTES_MAX,
+      keysInUnitMax = KEYS_IN_UNIT_MAX,
+      stepElementsMax = STEP_ELEMENTS_MAX,
+    } = options;
+    const limits = { unitWriteBytesMax, keysInUnitMax, stepElementsMax };
+    this.#databases = new Databases({ ...options, ...limits });
     this.#group = options.group;
     const meta = options.engine.metaOf(options.group.id);
     this.#appliedSequence = meta?.appliedSequence ?? 0;
@@ -341,7 +347,7 @@ export class StateMachine {
   *#names(): Generator<FetchedEntry> {
     for (const database of this.#databases.numbers) {
       const keyspace = this.#databases.of(database);
-      if (keyspace.size > KEYS_IN_UNIT_MAX) continue;
+      if (keyspace.size > keyspace.keysInUnitMax) continue;
       for (const item of entriesOf(keyspace)) {
         const { key, entry } = withoutValue(item);
         yield { database, key, removedAt: keyspace.lastRemovalOf(key), entry };

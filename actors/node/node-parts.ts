@@ -144,6 +144,7 @@ export interface NodeLimits {
   readonly heldReplyBytesMax?: number;
   readonly heldEventsMax?: number;
   /** KEYS that are listed at a time, and keys that may change ahead of each. */
+  readonly keysInUnitMax?: number;
   readonly listingsMax?: number;
   readonly viewChangesMax?: number;
   /** Commands that an executor applies without a pause; see `running-executor.ts`. */

@@ -220,6 +220,7 @@ export class Store {
         unflushedBytesMax: limits.unflushedBytesMax,
         heldReplyBytesMax: limits.heldReplyBytesMax,
         heldEventsMax: limits.heldEventsMax,
+        keysInUnitMax: limits.keysInUnitMax,
         listingsMax: limits.listingsMax,
         viewChangesMax: limits.viewChangesMax,
         sliceCommandsMax: limits.sliceCommandsMax,

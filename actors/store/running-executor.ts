@@ -100,6 +100,8 @@ export interface RunningOptions {
   readonly heldReplyBytesMax?: number | undefined;
   /** Keyspace events that wait for the log; `HELD_EVENTS_MAX` by default. */
   readonly heldEventsMax?: number | undefined;
+  /** Keys that KEYS lists among other commands; the same on every node. */
+  readonly keysInUnitMax?: number | undefined;
   /** KEYS that are listed at a time; `LISTINGS_MAX` by default. */
   readonly listingsMax?: number | undefined;
   /** Keys that may change ahead of a listing; `VIEW_CHANGES_MAX` by default. */
@@ -241,7 +243,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#trace = new TxnTrace(context.recorder);
     this.#replica = context.outlet(options.replica);
     this.#coordinator = context.outlet(options.coordinator);
-    const { keptReplyBytesMax } = options;
+    const { keptReplyBytesMax, unitWriteBytesMax, keysInUnitMax } = options;
     this.#writer.keptBytesMax = keptReplyBytesMax;
     this.#listRenderer.writer.keptBytesMax = keptReplyBytesMax;
     this.#replyTooLong = `ERR the reply needs more than ${keptReplyBytesMax} bytes: ask for less`;
@@ -255,7 +257,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       groups: options.groups,
       cacheBytesMax: options.cacheBytesMax,
       dirtyBytesMax: options.dirtyBytesMax,
-      unitWriteBytesMax: options.unitWriteBytesMax,
+      ...{ unitWriteBytesMax, keysInUnitMax },
       stepElementsMax: options.stepElementsMax,
       tableHashKey: options.tableHashKey,
       topologyRules: TOPOLOGY_RULES,

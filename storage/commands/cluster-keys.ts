@@ -64,7 +64,7 @@ export const CLUSTER_KEY_COMMANDS: readonly Command[] = [
         return true;
       });
       if (isWhole) out.integer(keys);
-      else out.error(tooManyFor('COUNTKEYSINSLOT'));
+      else out.error(tooManyFor('COUNTKEYSINSLOT', keyspace));
     },
   }),
   command({
@@ -85,7 +85,7 @@ export const CLUSTER_KEY_COMMANDS: readonly Command[] = [
         if (keyspace.isAlive(item)) found.push(item.key);
         return true;
       });
-      if (!isWhole) return out.error(tooManyFor('GETKEYSINSLOT'));
+      if (!isWhole) return out.error(tooManyFor('GETKEYSINSLOT', keyspace));
       out.array(found.length);
       for (const key of found) out.bulk(key);
     },

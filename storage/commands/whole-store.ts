@@ -4,7 +4,6 @@ import type { Arguments } from '../arguments.ts';
 import type { StoredEntry } from '../keyspace/entry.ts';
 import type { KeyPage, Keyspace } from '../keyspace/keyspace.ts';
 import { firstSlotOf, POSITIONS, positionOf, slotOfPosition } from '../keyspace/slots.ts';
-import { KEYS_IN_UNIT_MAX } from '../limits.ts';
 import { parseUnsigned } from '../types/integers.ts';
 import { type Command, command, SYNTAX_ERROR } from './command.ts';
 import { DATABASE_OUT_OF_RANGE, databaseNumber } from './database-number.ts';
@@ -16,12 +15,6 @@ import { INVALID_CURSOR, parseScanOptions, type ScanOptions } from './scan-optio
 const PAGE_KEYS = 256;
 /** The bytes of the keys that KEYS goes through among other commands. */
 const KEYS_IN_UNIT_BYTES_MAX = 1024 * 1024;
-const TOO_MANY_IN_UNIT =
-  `ERR KEYS in a MULTI block or script takes at most ${KEYS_IN_UNIT_MAX} keys of ` +
-  `${KEYS_IN_UNIT_BYTES_MAX} bytes in all: send it alone, or use SCAN`;
-const TOO_MANY_TOLD =
-  `ERR KEYS takes at most ${KEYS_IN_UNIT_MAX} keys of ${KEYS_IN_UNIT_BYTES_MAX} bytes in all at a ` +
-  'node that is no member of all ranges: send it to one that is, or use SCAN';
 /** KEYS by itself, where its node cannot list all groups. */
 export const TOLD_KEYS_COMMAND = 'HOLO.KEYS';
 /** Keys past their deadline that one RANDOMKEY removes before it gives up. */
@@ -55,7 +48,7 @@ const scan = command({
     // A cursor that no SCAN returns points behind all keys.
     const position = Number(cursor);
     const page = pageAt(keyspace, position, options.count);
-    if (page === undefined) return out.error(tooManyFor('SCAN'));
+    if (page === undefined) return out.error(tooManyFor('SCAN', keyspace));
     const found = page.items.filter((item) => isWanted(item, options) && keyspace.isAlive(item));
     out.array(2);
     const hasNext = page.next !== 0 || position >= keyspace.end || keyspace.end === POSITIONS;
@@ -83,10 +76,24 @@ function placeOf({ slot, place }: StoredEntry): number {
   return positionOf(slot, place);
 }
 
-export function tooManyFor(name: string): string {
+export function tooManyFor(name: string, { keysInUnitMax }: Keyspace): string {
   return (
     `ERR ${name} in a MULTI block or script over several ranges takes at most ` +
-    `${KEYS_IN_UNIT_MAX} keys: send it alone`
+    `${keysInUnitMax} keys: send it alone`
+  );
+}
+
+function tooManyInUnit({ keysInUnitMax }: Keyspace): string {
+  return (
+    `ERR KEYS in a MULTI block or script takes at most ${keysInUnitMax} keys of ` +
+    `${KEYS_IN_UNIT_BYTES_MAX} bytes in all: send it alone, or use SCAN`
+  );
+}
+
+function tooManyTold({ keysInUnitMax }: Keyspace): string {
+  return (
+    `ERR KEYS takes at most ${keysInUnitMax} keys of ${KEYS_IN_UNIT_BYTES_MAX} bytes in all at a ` +
+    'node that is no member of all ranges: send it to one that is, or use SCAN'
   );
 }
 
@@ -136,7 +143,7 @@ function listAlone(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
 function listInUnit(keyspace: Keyspace, args: Arguments, out: ReplySink, tooMany: string): void {
   const pattern = new Glob(args.text(1));
   if (pattern.problem !== undefined) return out.error(pattern.problem);
-  if (keyspace.size > KEYS_IN_UNIT_MAX) return out.error(tooMany);
+  if (keyspace.size > keyspace.keysInUnitMax) return out.error(tooMany);
   const found: string[] = [];
   let bytesLeft = KEYS_IN_UNIT_BYTES_MAX;
   const isWhole = visitAll(keyspace, 0, (item) => {
@@ -177,7 +184,7 @@ const keys = command({
   complexity: 'O(N) with N being the number of keys in the store.',
   run(keyspace, args, out) {
     if (args.isAlone) listAlone(keyspace, args, out);
-    else listInUnit(keyspace, args, out, TOO_MANY_IN_UNIT);
+    else listInUnit(keyspace, args, out, tooManyInUnit(keyspace));
   },
 });
 
@@ -193,7 +200,7 @@ export const TOLD_KEYS = command({
   summary: 'Find keys of groups that the node of the client does not have',
   since: '0.1.0',
   complexity: 'O(N) with N being the number of keys in the store.',
-  run: (keyspace, args, out) => listInUnit(keyspace, args, out, TOO_MANY_TOLD),
+  run: (keyspace, args, out) => listInUnit(keyspace, args, out, tooManyTold(keyspace)),
 });
 
 /**
@@ -270,7 +277,7 @@ const randomkey = command({
     else if (args.isAlone) found = keyspace.anyKey?.();
     else {
       const listed = keyspace.listed();
-      if (listed === undefined) return out.error(tooManyFor('RANDOMKEY'));
+      if (listed === undefined) return out.error(tooManyFor('RANDOMKEY', keyspace));
       found = randomListed(keyspace, listed);
     }
     if (found === undefined) out.nil();

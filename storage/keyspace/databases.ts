@@ -41,6 +41,8 @@ interface DatabasesOptions {
   readonly cacheBytesMax: number;
   /** Bytes of keys and values that one unit may write. */
   readonly unitWriteBytesMax: number;
+  /** Keys that a list among other commands may have. */
+  readonly keysInUnitMax: number;
   /** Elements that a command goes through in one step. */
   readonly stepElementsMax: number;
   /** A secret of this process. */
@@ -104,7 +106,7 @@ export class Databases implements OtherDatabases {
   readonly #ttls: (number | undefined)[] = [];
 
   constructor(options: DatabasesOptions) {
-    const { engine, group, cacheBytesMax, unitWriteBytesMax, stepElementsMax } = options;
+    const { engine, group, stepElementsMax: stepElements } = options;
     const { id, fromSlot, toSlot } = group;
     this.isMeta = group.machine === 'meta';
     this.topologyRules = options.topologyRules ?? NO_TOPOLOGY;
@@ -117,12 +119,7 @@ export class Databases implements OtherDatabases {
       throw new EngineError('HOLO_STORE_DAMAGED', `a group has the slots from ${slots}`);
     }
     const { lastCollection } = meta;
-    this.context = new RunContext(
-      cacheBytesMax,
-      unitWriteBytesMax,
-      stepElementsMax,
-      lastCollection,
-    );
+    this.context = new RunContext({ ...options, stepElements, lastCollection });
     this.#marks = meta.databases;
     this.#clearedAt = [...meta.clearedAt];
     this.#flushedSequence = meta.appliedSequence;

@@ -186,6 +186,10 @@ export class GroupKeyspace implements Keyspace {
     return hasSideEffects && learned === undefined ? sideEffects : undefined;
   }
 
+  get keysInUnitMax(): number {
+    return this.#context.keysInUnitMax;
+  }
+
   get stepElements(): number {
     return this.#context.stepElements;
   }

@@ -82,6 +82,9 @@ export interface Keyspace {
   /** Keys, including those past their deadline that no transaction has removed yet. */
   readonly size: number;
 
+  /** Keys of which a command beside others of its unit or script may tell the names. */
+  readonly keysInUnitMax: number;
+
   /** The position behind all keys of the group; `POSITIONS` where it has all slots. */
   readonly end: number;
 
@@ -90,7 +93,7 @@ export interface Keyspace {
 
   /**
    * The same, for a command beside others of its unit or script: all keys, in hash order.
-   * Undefined: they are more than `KEYS_IN_UNIT_MAX`, or were so at the beginning in one group.
+   * Undefined: they are more than `keysInUnitMax`, or were so at the beginning in one group.
    */
   listed?(): readonly StoredEntry[] | undefined;
 

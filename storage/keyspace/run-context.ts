@@ -101,6 +101,7 @@ export class RunContext {
   undo: Undo[] | undefined;
   /** Bytes of keys and values that one unit may write. */
   readonly unitWriteBytesMax: number;
+  readonly keysInUnitMax: number;
   readonly memory: CacheMemory;
   /** Those of the transaction. */
   runSettings: BodySettings = STANDARD_SETTINGS;
@@ -143,16 +144,18 @@ export class RunContext {
   #random: SeededRandom | undefined;
 
   /** `cacheBytesMax`: memory for clean cells; unflushed ones are not counted. */
-  constructor(
-    cacheBytesMax: number,
-    unitWriteBytesMax: number,
-    stepElements: number,
-    lastCollection: number,
-  ) {
-    this.stepElements = stepElements;
-    this.lastCollection = lastCollection;
-    this.memory = { bytes: 0, bytesMax: cacheBytesMax };
-    this.unitWriteBytesMax = unitWriteBytesMax;
+  constructor(options: {
+    readonly cacheBytesMax: number;
+    readonly unitWriteBytesMax: number;
+    readonly keysInUnitMax: number;
+    readonly stepElements: number;
+    readonly lastCollection: number;
+  }) {
+    this.stepElements = options.stepElements;
+    this.lastCollection = options.lastCollection;
+    this.memory = { bytes: 0, bytesMax: options.cacheBytesMax };
+    this.unitWriteBytesMax = options.unitWriteBytesMax;
+    this.keysInUnitMax = options.keysInUnitMax;
   }
 
   beginWrite(context: WriteContext): void {

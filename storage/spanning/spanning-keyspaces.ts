@@ -15,7 +15,6 @@ import type { EventClass } from '../keyspace/key-events.ts';
 import type { Found, KeyPage, Keyspace, NothingOptions } from '../keyspace/keyspace.ts';
 import type { SideEffects } from '../keyspace/side-effects.ts';
 import { firstSlotOf, POSITIONS, slotOfText } from '../keyspace/slots.ts';
-import { KEYS_IN_UNIT_MAX } from '../limits.ts';
 import type { ScriptLimits } from '../script-limits.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
@@ -68,13 +67,14 @@ export class SpanningKeyspaces {
       groups.flatMap(({ databases }) =>
         databases.flatMap((each) => (each.database === database ? each.keys : [])),
       );
+    const { keysInUnitMax } = this.databases.context;
     const made = new FetchedKeyspace(
       this.databases.context,
       entries.filter((each) => each.database === database),
       {
         size: sizesOf(others).reduce((sum, keys) => sum + keys, 0),
         // Of all groups, this one too: each of them must come to the same.
-        isListed: sizesOf(this.#groups).every((keys) => keys <= KEYS_IN_UNIT_MAX),
+        isListed: sizesOf(this.#groups).every((keys) => keys <= keysInUnitMax),
       },
     );
     if (this.#isCleared) made.clear();
@@ -144,6 +144,10 @@ class SpanningKeyspace implements Keyspace {
 
   get reading(): boolean {
     return this.#own().reading;
+  }
+
+  get keysInUnitMax(): number {
+    return this.#own().keysInUnitMax;
   }
 
   get stepElements(): number {
@@ -291,7 +295,7 @@ class SpanningKeyspace implements Keyspace {
 
   listed(): readonly StoredEntry[] | undefined {
     const items = this.#fetched().listed();
-    if (items === undefined || this.size > KEYS_IN_UNIT_MAX) return undefined;
+    if (items === undefined || this.size > this.keysInUnitMax) return undefined;
     let position = 0;
     do {
       const page = this.#own().page(position, PAGE_KEYS);

@@ -20,6 +20,9 @@ const WHOLE_STORE: Harness = {
   profile: { spansOnly: true, flushes: true, databases: 4 },
 };
 
+/** Blocks that begin with too many keys for a list, and remove some: drawn ones seldom do. */
+const LISTS: Harness = { type: 'unit', file: 'test/storage/spanning.test.ts' };
+
 /** Nodes die and come back, and forget at once what they may. */
 const FORGETFUL: Harness = {
   type: 'groups',
@@ -215,6 +218,16 @@ export const SPANNING_MUTANTS: readonly Mutant[] = [
     why: 'KEYS in a block lists the keys of one group',
     budgetSeeds: 20,
     config: WHOLE_STORE,
+  },
+  {
+    name: 'list_without_own_group',
+    accordItem: 'storage: commands over all keys of several groups',
+    file: 'storage/spanning/spanning-keyspaces.ts',
+    find: 'isListed: sizesOf(this.#groups)',
+    replace: 'isListed: sizesOf(others)',
+    why: 'a group with too many keys lists them, where the other groups have not been told them',
+    budgetSeeds: 1,
+    config: LISTS,
   },
   {
     name: 'names_told_behind_values',

@@ -515,10 +515,10 @@ export class SimulatedCluster {
 
   #checkOracle(): void {
     if (this.#options.invariants === false || this.violations.length > 0) return;
-    const { unitWriteBytesMax, spanningReadBytesMax } = limitsOf(this.profile);
+    const { unitWriteBytesMax, spanningReadBytesMax, keysInUnitMax } = limitsOf(this.profile);
     const groups = this.#allGroups;
     const expectedDigests = digestsOf(groups, {
-      ...{ unitWriteBytesMax, spanningReadBytesMax, spanJudge: this.span?.judge },
+      ...{ unitWriteBytesMax, spanningReadBytesMax, keysInUnitMax, spanJudge: this.span?.judge },
       violation: (what) => this.#violation(what),
     });
     for (const [at, group] of groups.entries()) {

@@ -58,6 +58,7 @@ const NODE: Fates<NodeLimits> = {
   outboxHeldMax: 'outboxHeldMax',
   heldReplyBytesMax: 'heldReplyBytesMax',
   heldEventsMax: 'heldEventsMax',
+  keysInUnitMax: 'keysInUnitMax',
   listingsMax: 'listingsMax',
   viewChangesMax: 'viewChangesMax',
   sliceCommandsMax: 'sliceCommandsMax',

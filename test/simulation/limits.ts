@@ -5,7 +5,11 @@
  */
 import { MEMBERS_MAX } from '../../actors/accord/topology/group.ts';
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
-import { SPANNING_READ_BYTES_MAX, UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
+import {
+  KEYS_IN_UNIT_MAX,
+  SPANNING_READ_BYTES_MAX,
+  UNIT_WRITE_BYTES_MAX,
+} from '../../storage/limits.ts';
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import { KEPT_REPLY_BYTES_MAX, REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 
@@ -92,6 +96,7 @@ export const RANGES = {
   // Of transactions over several groups.
   spanningDepth: [1, 64],
   spanningReadBytesMax: [1, SPANNING_READ_BYTES_MAX],
+  keysInUnitMax: [1, KEYS_IN_UNIT_MAX],
   // Of nodes that are missed.
   missedMs: [20, 2_000],
   backMs: [20, 10_000],
@@ -107,6 +112,7 @@ export type Limits = Readonly<Record<LimitName, number>>;
 const OF_SPANNING: ReadonlySet<string> = new Set<LimitName>([
   'spanningDepth',
   'spanningReadBytesMax',
+  'keysInUnitMax',
 ]);
 
 const OF_ABSENCES: ReadonlySet<string> = new Set<LimitName>([

@@ -60,13 +60,16 @@ export class Oracle {
   }
 
   /** The machine of a group of the beginning, without data. */
-  begin(unitWriteBytesMax: number): StateMachines {
+  begin(limits: {
+    readonly unitWriteBytesMax: number;
+    readonly keysInUnitMax?: number | undefined;
+  }): StateMachines {
     return new StateMachines({
       groups: [this.#group],
       engine: new MemoryEngine({ store: new MemoryStore([1, 2]), defer: (done) => done() }),
       cacheBytesMax: CACHE_BYTES_MAX,
       dirtyBytesMax: CACHE_BYTES_MAX,
-      unitWriteBytesMax,
+      ...limits,
       tableHashKey: [3, 4],
       topologyRules: TOPOLOGY_RULES,
     });
@@ -84,6 +87,7 @@ interface OracleGroup {
 interface OracleOptions {
   readonly unitWriteBytesMax?: number;
   readonly spanningReadBytesMax?: number;
+  readonly keysInUnitMax?: number | undefined;
   /** Of the transactions over several groups. */
   readonly spanJudge?: ReplyJudge | undefined;
   readonly violation?: (what: string) => void;
@@ -107,11 +111,11 @@ export function digestsOf(
   groups: readonly OracleGroup[],
   options: OracleOptions = {},
 ): (string | undefined)[] {
-  const { unitWriteBytesMax = UNIT_WRITE_BYTES_MAX } = options;
+  const { unitWriteBytesMax = UNIT_WRITE_BYTES_MAX, keysInUnitMax } = options;
   const members: OracleMember[] = [];
   for (const group of groups) {
     if ((group.root ?? group) !== group) continue;
-    const machines = group.oracle.begin(unitWriteBytesMax);
+    const machines = group.oracle.begin({ unitWriteBytesMax, keysInUnitMax });
     members.push({ ...group, machines, machine: machines.of(group.descriptor.id) });
   }
   const all = new Map<string, Execution>();
