@@ -343,6 +343,8 @@ export class Node {
   get unreachable(): string | undefined {
     const isUp = (member: number): boolean => member === this.#parts.nodeId || this.#up.has(member);
     for (const group of this.#groups) {
+      // One that has been replaced follows the others.
+      if (isMeta(group) && !this.#isOfMeta()) continue;
       const { members, quorums } = group;
       const reachable = members.filter(isUp).length;
       if (reachable >= quorums.slow) continue;

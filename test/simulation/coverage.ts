@@ -111,6 +111,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'splits cut off in the middle': ['split cut off in the middle'],
   'splits with a rival': ['split with a rival'],
   'members moved': ['move completed'],
+  'members of the meta group moved': ['move of the meta group completed'],
   'moves cut off in the middle': ['move cut off in the middle'],
   'electorates and members renewed': ['renewal completed'],
   'members passed over': ['act PassOver'],

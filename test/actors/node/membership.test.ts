@@ -79,6 +79,20 @@ test('a member of the meta group has the table by its order alone', () => {
   expect(bench.tables).toEqual([]);
 });
 
+test('a member that a peer is a generation ahead of asks for the table: it may be replaced', () => {
+  const bench = new Bench(1);
+  expect(bench.tell({ version: 9, epoch: 9, view: 2 })).toEqual([
+    { type: 'TableWanted', version: 0, epoch: 1, view: 1 },
+  ]);
+  bench.receive(2, TABLE);
+  expect(bench.tables).toHaveLength(1);
+  bench.receive(2, TABLE);
+  expect(bench.tables).toHaveLength(1);
+  // From then on it is like any other node that is none.
+  bench.isMember = false;
+  expect(bench.tell({ version: 0, epoch: 2, view: 1 })).toHaveLength(1);
+});
+
 test('any node hands out a table that is newer than the asked one', () => {
   const bench = new Bench(4);
   bench.membership.has({ ...NO_SETTINGS, version: 2 });
