@@ -2,7 +2,7 @@
 import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import type { TopologyRequest } from '../../transport/http/topology-report.ts';
 import { CONTROLLERS, type MetaCommand } from '../meta/meta-command.ts';
-import type { Topology, TopologyRange } from '../meta/topology.ts';
+import { type Topology, type TopologyRange, withMeta } from '../meta/topology.ts';
 
 /** By what they are called, of the commands that name a change of a range. */
 const OF_CHANGES = { pause: 'Pause', resume: 'Resume', cancel: 'Cancel' } as const;
@@ -76,11 +76,11 @@ function splitFor({ ranges, rangesMax }: Topology, atSlot: number, by: string) {
 }
 
 function moveFor(
-  { ranges }: Topology,
+  topology: Topology,
   { range: wanted, from = Number.NaN, to = Number.NaN }: TopologyRequest,
   by: string,
 ) {
-  const range = ranges.find(({ id }) => id.range === wanted);
+  const range = withMeta(topology).find(({ id }) => id.range === wanted);
   if (range === undefined) return `there is no range ${wanted}`;
   return { type: 'Move', range: range.id, from, to, by: nameOf(by) } as const;
 }
@@ -91,9 +91,11 @@ function nameOf(by: string): string {
 }
 
 function changedRange(
-  { ranges }: Topology,
+  topology: Topology,
   { slot, range: wanted }: TopologyRequest,
 ): TopologyRange | undefined {
+  // The slots of the meta group are those of no keys.
+  const ranges = slot === undefined ? withMeta(topology) : topology.ranges;
   return ranges.find(({ id, fromSlot, toSlot, change }) => {
     if (change === undefined) return false;
     if (slot === undefined) return id.range === wanted;

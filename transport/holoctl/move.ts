@@ -1,13 +1,13 @@
 /**
  * `holoctl move`: has the cluster decide that another node becomes a member of a range in the place
- * of one, and waits until it has the data.
+ * of one, and waits until it has the data. The meta group is range 0.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from '../endpoint.ts';
-import type { RangeReport, TopologyReport } from '../http/topology-report.ts';
+import type { TopologyReport } from '../http/topology-report.ts';
 import { changed, refusalText } from './ask.ts';
 import { nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
-import { checkNotCancelled, topologyOf } from './topology.ts';
+import { checkNotCancelled, rangeText, topologyOf } from './topology.ts';
 
 /** It goes on when nobody waits any more. */
 const TIMEOUT_MS = 600_000;
@@ -31,16 +31,19 @@ export async function move(args: readonly string[], output: Output): Promise<num
   }
   const done = await moved(node, range, Number(number));
   const { generation, members } = done;
-  const line = `range ${range}, generation ${generation}: nodes ${members.join(' ')}`;
+  const line = `${rangeText(range)}, generation ${generation}: nodes ${members.join(' ')}`;
   output.write(flags.on.has('json') ? `${JSON.stringify(done)}\n` : `${line}\n`);
   return 0;
 }
 
-async function moved(node: Endpoint, range: number, change: number): Promise<RangeReport> {
+type Moved = Pick<TopologyReport['meta'], 'generation' | 'members' | 'owed'>;
+
+async function moved(node: Endpoint, range: number, change: number): Promise<Moved> {
   const untilMs = Date.now() + TIMEOUT_MS;
   while (Date.now() < untilMs) {
     const topology = await topologyOf(node);
-    const found = topology.ranges.find((each) => each.range === range);
+    const { ranges, meta } = topology;
+    const found = range === 0 ? meta : ranges.find((each) => each.range === range);
     if (isDone(topology, change) && found?.owed?.length === 0) return found;
     await sleep(AGAIN_MS);
   }
@@ -49,9 +52,9 @@ async function moved(node: Endpoint, range: number, change: number): Promise<Ran
 
 function isDone(topology: TopologyReport, change: number): boolean {
   checkNotCancelled(topology, change);
-  const { jobs, ranges } = topology;
+  const { jobs, ranges, meta } = topology;
   return (
     jobs.some(({ number }) => number === change) &&
-    ranges.every((range) => range.change?.number !== change)
+    [...ranges, meta].every((range) => range.change?.number !== change)
   );
 }

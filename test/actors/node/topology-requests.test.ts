@@ -77,3 +77,17 @@ test('controllers have names', () => {
   const why = 'the controllers are ranges, replicas, meta, all';
   expect(commandFor(formed.topology, other, 'a')).toBe(why);
 });
+
+test('the meta group is range 0: its members move, and no slot names it', () => {
+  const topology = { ...formed.topology, nodes: [...formed.topology.nodes] };
+  const joined = { ...(topology.nodes[0] as (typeof topology.nodes)[number]), id: 9 };
+  topology.nodes.push(joined);
+  Object.assign(topology, { lastNode: 9 });
+  const move = commandFor(topology, { what: 'move', range: 0, from: 3, to: 9 }, 'a');
+  const range = { range: 0, generation: 1 };
+  expect(move).toEqual({ type: 'Move', range, from: 3, to: 9, by: 'a' });
+  const { topology: moving } = done({ ...formed, topology }, move);
+  const cancel = { type: 'Cancel', range, change: 1 };
+  expect(commandFor(moving, { what: 'cancel', range: 0 }, 'a')).toEqual(cancel);
+  expect(commandFor(moving, { what: 'cancel', slot: 5 }, 'a')).toMatch(/^no range there/);
+});
