@@ -36,9 +36,10 @@ export interface DatabaseMarks {
 /**
  * `ended`: its keys are those of its successors. `left`: it has ended, its keys are still here as
  * they were then, and this node is no member of what follows. `partial`: some of the keys that a
- * snapshot brings are here, and nothing may be executed yet.
+ * snapshot brings are here, and nothing may be executed yet. `lost`: its keys went with the store
+ * that was here before, while the log goes on.
  */
-export type GroupPhase = 'open' | 'ended' | 'left' | 'partial';
+export type GroupPhase = 'open' | 'ended' | 'left' | 'partial' | 'lost';
 
 /** Describes the data of a group; written in the same transaction as the data. */
 export interface GroupMeta extends GroupSlots {
@@ -153,6 +154,11 @@ export interface DatabaseBatch {
   takeRows(limit: number, visit: ChangedRowVisit): number;
   /** Collections that are no more. Their rows may go at once, or later: no key refers to them. */
   readonly dropped: readonly CollectionRows[];
+}
+
+/** The row of a group whose data went with the store that was here before. */
+export function lostGroup(slots: GroupSlots): FlushBatch {
+  return { meta: { ...emptyMeta(slots), phase: 'lost' }, databases: [] };
 }
 
 /** A batch that writes nothing. */

@@ -3,6 +3,8 @@
  * becomes durable together, in one step of the engine, with each group after one of its own
  * transactions. The executor owns them.
  */
+
+import { type Timestamp, ZERO } from '../actors/accord/primitives/timestamp.ts';
 import {
   type GroupId,
   GroupMap,
@@ -91,6 +93,8 @@ export interface InstalledChunk {
   readonly bytes: Uint8Array;
   /** With the last one. */
   readonly description?: readonly GroupDescription[] | undefined;
+  /** With that: the place in the order up to which the data go; 0 by default, the beginning. */
+  readonly sequence?: number | undefined;
 }
 
 /** A group that ends with its transaction `sequence`, and what follows it. */
@@ -242,6 +246,14 @@ export class StateMachines {
   get ended(): readonly FlushedGroup[] {
     const ended = this.#engine.groups.filter(hasEnded);
     return ended.map(({ id, appliedSequence }) => ({ group: id, sequence: appliedSequence }));
+  }
+
+  /** Groups whose data went with the store that was here before, and have not come in again. */
+  get lost(): readonly GroupId[] {
+    return this.#options.groups.flatMap(({ id }) => {
+      const phase = this.#engine.metaOf(id)?.phase;
+      return phase === 'lost' || phase === 'partial' ? [id] : [];
+    });
   }
 
   hasEnded(group: GroupId): boolean {
@@ -410,6 +422,14 @@ export class StateMachines {
     this.#pinned.set(group, { view, slots: successor, description });
   }
 
+  /** For a member that has lost its store: with all that this one has applied, or not at all. */
+  #pinTable(id: GroupId): void {
+    this.#unpin(id);
+    const table = this.#held.find(({ group }) => isSameGroup(group.id, id));
+    if (table === undefined || table.machine.hasUnflushed || this.#flushing) return;
+    this.pin(id, table.group);
+  }
+
   #unpin(group: GroupId): void {
     this.#pinned.get(group)?.view.close();
     this.#pinned.delete(group);
@@ -422,6 +442,7 @@ export class StateMachines {
     bytesMax: number,
   ): EndedChunk | undefined {
     const meta = this.#engine.metaOf(group);
+    if (isMetaGroup(group) && from === undefined) this.#pinTable(group);
     const pinned = this.#pinned.get(group);
     if (meta?.phase === 'left') {
       const { bytes, next } = readChunk(this.#engine, meta, from ?? firstCursor(meta), bytesMax);
@@ -447,7 +468,7 @@ export class StateMachines {
    */
   install(
     group: GroupSlots,
-    { isFirst, bytes, description }: InstalledChunk,
+    { isFirst, bytes, description, sequence = 0 }: InstalledChunk,
     done: (error: EngineError | undefined) => void,
   ): void {
     const batches: FlushBatch[] = isFirst ? this.#removals(group) : [];
@@ -457,7 +478,7 @@ export class StateMachines {
     try {
       batches.push(installation.next(bytes));
       // A group is described once in a commit.
-      if (description !== undefined) batches.push(installation.last(description));
+      if (description !== undefined) batches.push(installation.last(description, sequence));
     } catch (error) {
       this.#installations.delete(group.id);
       if (!(error instanceof EngineError)) throw error;
@@ -485,6 +506,11 @@ export class StateMachines {
       if (error === undefined) this.#installed(group);
       done(error);
     });
+  }
+
+  /** Of the data of a group that have come in, but for their description: their last change. */
+  lastChangeIn(group: GroupId, description: readonly GroupDescription[]): Timestamp {
+    return this.#installations.get(group)?.lastChange(description) ?? ZERO;
   }
 
   /**
@@ -516,7 +542,8 @@ export class StateMachines {
   #installed(group: GroupSlots): void {
     this.#installations.delete(group.id);
     const keyed = this.#keyed().length + 1;
-    this.#open([group], Math.floor(this.#options.cacheBytesMax / keyed));
+    const first = this.#options.groups.find(({ id }) => isSameGroup(id, group.id));
+    this.#open([first ?? group], Math.floor(this.#options.cacheBytesMax / keyed));
   }
 
   /** A group that has come later has its slots, or some. */

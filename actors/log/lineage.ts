@@ -172,6 +172,12 @@ export class Lineage {
     throw new LineageError('HOLO_DATA_STORE_CUT', what);
   }
 
+  /** A store was begun anew in the place of the one before, whose bounds are void. */
+  storeReplaced(storeId: string): void {
+    this.#save({ ...this.#state, storeId, storeSequence: 0, storeBytes: 0 });
+    this.#state = { ...this.#state, storeId, storeSequence: 0, storeBytes: 0 };
+  }
+
   /** Bounds only ever rise; what is known already is not written again. */
   update(changes: Partial<LineageState>): void {
     const before = this.#state;

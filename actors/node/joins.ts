@@ -22,6 +22,8 @@ export class Joins<Store> {
   readonly #all: { readonly store: Store; readonly join: Join }[] = [];
   readonly #without = new GroupMap<Join>();
   readonly #whole = new GroupMap<true>();
+  /** Groups whose data went with the store that was here before. */
+  readonly #lost = new GroupMap<true>();
   /** By group: nodes that have told that they have its data. */
   readonly #held = new GroupMap<Set<number>>();
   /** Stores whose logs have been read: what this node is a member of is known then. */
@@ -97,6 +99,16 @@ export class Joins<Store> {
     });
   }
 
+  /** The data of the group went with the store that was here before. */
+  loses(group: GroupId): void {
+    this.#lost.set(group, true);
+  }
+
+  /** Of the groups, those whose data are gone: they come with a later generation. */
+  gone(groups: readonly Group[]): readonly GroupId[] {
+    return groups.map(({ id }) => id).filter((id) => this.#lost.has(id));
+  }
+
   /** Of the groups, those whose slots a newer one has that was joined. */
   superseded(groups: readonly Group[]): readonly Group[] {
     return groups.filter((group) =>
@@ -128,18 +140,20 @@ export class Joins<Store> {
   /** The data of the group are here. */
   done(group: GroupId): void {
     this.#without.delete(group);
+    this.#lost.delete(group);
     this.#whole.set(group, true);
   }
 
   /** Another group has followed before the data came. */
   abandoned(group: GroupId): void {
     this.#without.delete(group);
+    this.#lost.delete(group);
     const at = this.#all.findIndex(({ join }) => isSameGroup(join.group.id, group));
     if (at !== -1) this.#all.splice(at, 1);
   }
 
   lacksData(group: GroupId): boolean {
-    return this.#without.has(group);
+    return this.#without.has(group) || this.#lost.has(group);
   }
 
   isDone(group: GroupId): boolean {

@@ -2,6 +2,7 @@
  * The parts of a node that come from outside, and its limits: `start-node.ts` brings the operating
  * system's, the simulator its own.
  */
+
 import type { FramePathSource } from '../../bpf/path/frame-path.ts';
 import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { Engine } from '../../storage/engine.ts';
@@ -15,6 +16,7 @@ import type { ValidationLimits } from '../accord/messages/field-validation.ts';
 import type { RefusalObserver } from '../accord/messages/message-judge.ts';
 import type { ClockLimits } from '../accord/primitives/cluster-time.ts';
 import type { GroupDescriptor } from '../accord/topology/group.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import type { QuorumObserver } from '../frames/quorum-actor.ts';
 import type { WalOptions } from '../log/wal-actor.ts';
 import type { DepartureLimits } from '../meta/departures.ts';
@@ -170,6 +172,8 @@ export interface NodeObserver
   executed(report: StoreReport, store: number, heldReplyBytes: number): void;
   /** For checks that run beside a store: a fresh incarnation of its state machines. */
   watchMachines?(machines: StateMachines, store: number): void;
+  /** The data of a group went with the store that was here before. */
+  dataLost?(group: GroupId): void;
   peerUp(peer: number): void;
   /** A round trip on the link to a peer. */
   roundTrip?(ms: number): void;

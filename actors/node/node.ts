@@ -523,7 +523,7 @@ export class Node {
    * already: one that is only slow to start is waited for.
    */
   #mayForm(startedMs: number): boolean {
-    if (this.#refusing.size > 0) return false;
+    if (this.#refusing.size > 0 || this.#lostTable() !== undefined) return false;
     const waitedMs = this.#parts.clock.monotonicMs() - startedMs;
     return this.#up.size === this.#peers.size || waitedMs >= FORM_WITHOUT_MS;
   }
@@ -792,6 +792,28 @@ export class Node {
     this.#toSnapshots?.send({ type: 'Fetch', ...this.#fetched({ group: descriptor, parent }) });
   }
 
+  /**
+   * Its data went with the store that was here before. Those of the table are fetched as they are
+   * now; those of a range as they are at its end, which the meta group is asked for.
+   */
+  #lacks(group: GroupId): void {
+    this.#joins.loses(group);
+    const table = this.#lostTable();
+    if (table !== undefined) this.#toSnapshots?.send({ type: 'Fetch', ...table });
+    this.#parts.observer.dataLost?.(group);
+  }
+
+  #lostTable(): JoinedGroup | undefined {
+    const [table] = this.#joins.gone(this.#groups.filter(isMeta));
+    const group = table && this.#known.get(table);
+    return group && { group, parent: group.id, isAbsent: false };
+  }
+
+  /** Groups of this node whose data went with the store that was here before. */
+  get lacking(): readonly GroupId[] {
+    return this.#joins.gone(this.#groups);
+  }
+
   #fetched({ group, parent }: Pick<GroupJoin, 'group' | 'parent'>): JoinedGroup {
     return { group, parent, isAbsent: group.absent?.includes(this.#parts.nodeId) === true };
   }
@@ -821,7 +843,10 @@ export class Node {
         snapshotActor(context, {
           self: this.#parts.nodeId,
           limits: limits.snapshots ?? SNAPSHOT_LIMITS,
-          begun: () => this.#joins.lacking().map((join) => this.#fetched(join)),
+          begun: () => [
+            ...this.#joins.lacking().map((join) => this.#fetched(join)),
+            ...[this.#lostTable()].flatMap((table) => table ?? []),
+          ],
           ended: () =>
             this.#ends
               .filter(({ group }) => this.#storeOf.has(group))
@@ -830,6 +855,7 @@ export class Node {
           tableOf: (group) => this.#tableOf(group),
           connected: () => this.#up,
           executorOf: (group) => this.#storeOf.get(group)?.executor,
+          replicaOf: (group) => this.#storeOf.get(group)?.replica,
           toPeer: (peer, message) => {
             const link = this.#up.has(peer) ? this.#links.get(peer) : undefined;
             // Asked for again.
@@ -864,7 +890,9 @@ export class Node {
   /** See `Joins.lost`. */
   #lost(): readonly GroupId[] {
     const { state } = this.topology;
-    return state === undefined ? [] : this.#joins.lost(state.topology, this.#ownGroups());
+    if (state === undefined) return [];
+    const gone = this.#joins.gone(this.groups);
+    return [...gone, ...this.#joins.lost(state.topology, this.#ownGroups())];
   }
 
   /** By this node, or by another one. */
@@ -971,6 +999,8 @@ export class Node {
           began: (store) => this.#began(store),
           groupsJoined: (store) => this.#joins.of(store).map(({ group }) => group),
           joined: (store, join) => this.#joinedBefore(store, join),
+          lacks: (group) => this.#lacks(group),
+          lacksData: (group) => this.#joins.lacksData(group),
           handOn: (part) => this.#handOn(part),
           ended: (store, end) => this.#ended(store, end),
           lagging: (members) => this.#toSnapshots?.send({ type: 'Lagging', members }),

@@ -71,6 +71,10 @@ interface StoreParts {
   readonly began: (store: Store) => void;
   /** Groups of the store of which this node became a member later. */
   readonly groupsJoined: (store: Store) => readonly GroupDescriptor[];
+  /** The data of the group went with the store that was here before. */
+  readonly lacks: (group: GroupId) => void;
+  /** The group is here without its data. */
+  readonly lacksData: (group: GroupId) => boolean;
   /** The log names such a group. */
   readonly joined: (store: Store, join: GroupJoin) => void;
   readonly handOn: (part: Part) => boolean;
@@ -193,6 +197,10 @@ export class Store {
         tickMs: limits.tickMs,
         began: () => this.#parts.began(this),
         joined: (join) => this.#parts.joined(this, join),
+        lacks: (group) => {
+          this.#parts.lacks(group);
+          this.toCoordinator.send({ type: 'Lacks', group });
+        },
         ended: (end) => this.#parts.ended(this, end),
         lagging: this.#parts.lagging,
         contradicted,
@@ -257,6 +265,7 @@ export class Store {
         groups,
         allGroups,
         joined: () => this.#parts.groupsJoined(this),
+        lacksData: this.#parts.lacksData,
         handOn: this.#parts.handOn,
         ends: this.#parts.ends,
         spanningReadBytesMax: limits.spanningReadBytesMax,

@@ -10,7 +10,13 @@ import type { Laggard } from '../accord/local/effects.ts';
 import { type GroupId, GroupMap, isMetaGroup, isSameGroup } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
-import type { ChunkInstalled, EndedRead, ExecutorMessage } from '../store/messages.ts';
+import type {
+  ChunkInstalled,
+  EndedRead,
+  ExecutorMessage,
+  ReadEnded,
+  ReplicaActorMessage,
+} from '../store/messages.ts';
 import type { DataReport } from './data-reports.ts';
 import type { SnapshotAsk, SnapshotChunk, SnapshotMessage } from './snapshot-message.ts';
 
@@ -74,6 +80,7 @@ interface SnapshotOptions {
   readonly tableOf: (group: GroupId) => ClusterSettings | undefined;
   readonly connected: () => ReadonlySet<number>;
   readonly executorOf: (group: GroupId) => ActorRef<ExecutorMessage> | undefined;
+  readonly replicaOf: (group: GroupId) => ActorRef<ReplicaActorMessage> | undefined;
   readonly toPeer: (peer: number, message: SnapshotMessage) => void;
   /** So many bytes of the data of the group have come. */
   readonly progressed: (group: GroupId, bytes: number) => void;
@@ -219,7 +226,9 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     if (fetching.isAbsent || this.#nowMs() < fetching.untilMs) return;
     // It is not known any more how much the engine has of it.
     if (fetching.waitsFor === 'engine') return this.#find(fetching);
-    if (isMetaGroup(fetching.group.id)) return this.#installTable(fetching);
+    const { group, parent } = fetching;
+    const isNew = !isSameGroup(group.id, parent);
+    if (isMetaGroup(group.id) && isNew) return this.#installTable(fetching);
     if (fetching.waitsFor === 'chunk') fetching.tries += 1;
     const { donor } = fetching;
     const isUp = donor !== undefined && this.#options.connected().has(donor);
@@ -375,8 +384,10 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     this.#reading = { ...next, token, untilMs: nowMs + ANSWER_MS };
     if (executor === undefined) return this.#read({ type: 'EndedRead', token, chunk: undefined });
     const read = { group, token, from: from ?? undefined, bytesMax, replyTo };
+    // The table is read while its group goes on: the replica knows whether the engine has all.
+    const replica = isMetaGroup(group) && from === null ? this.#options.replicaOf(group) : undefined;
     // It is asked for again.
-    tellOrDrop(executor, { type: 'ReadEnded', ...read });
+    tellOrDrop<ReadEnded>(replica ?? executor, { type: 'ReadEnded', ...read });
   }
 
   #read({ token: read, chunk }: EndedRead): void {

@@ -56,6 +56,8 @@ interface CoordinatorOptions {
   readonly allGroups: readonly Group[];
   /** Groups of this store of which this node became a member later. */
   readonly joined: () => readonly GroupDescriptor[];
+  /** The group is here without its data: its clients are to be handed on. */
+  readonly lacksData: (group: GroupId) => boolean;
   /** To a member of its groups, which are no more here; `false`: it may not, or there is none. */
   readonly handOn: (part: Part) => boolean;
   /** Those of them, and of their successors, that have ended so far, parents first. */
@@ -108,7 +110,7 @@ type FromProtocol = Extract<
 
 type OfEnds = Extract<
   CoordinatorActorMessage,
-  { readonly type: 'Close' | 'Joined' | 'Ended' | 'Moved' | 'ReadMoved' }
+  { readonly type: 'Close' | 'Joined' | 'Lacks' | 'Ended' | 'Moved' | 'ReadMoved' }
 >;
 
 type FromExecutor = Extract<
@@ -343,6 +345,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         return this.#perform();
       case 'Joined':
         return this.#joined(message.group);
+      case 'Lacks':
+        return this.#resubmit(this.#groups.get(message.group)?.batcher.drop(() => false) ?? []);
       case 'Ended':
         return this.#ended(message);
       case 'Moved':
@@ -400,8 +404,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const isElsewhere = current.groups.some((group) => this.#groups.get(group) === undefined);
     const part = work !== undefined && isElsewhere ? toldByOthers(current) : current;
     const pending = part === received.part ? received : { ...received, part };
+    const isHere = work !== undefined && this.#hasDataFor(part);
     const isOwn = part.unit.connection === OWN_CONNECTION;
-    if (work === undefined && !isOwn && this.#handOn(pending)) return;
+    if (!isHere && !isOwn && this.#handOn(pending)) return;
     // Of a command that waits, the others must have noted it.
     if (work === undefined || (isElsewhere && part.waits && part.isNoted !== true)) {
       return this.#fail(pending, REFUSED.moved);
@@ -414,6 +419,12 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
     if (!work.batcher.add(pending)) return this.#fail(pending, REFUSED.busy);
     this.#waiting.add(work);
+  }
+
+  /** Of one of its groups; the node's own questions wait for it. */
+  #hasDataFor({ unit, groups }: Part): boolean {
+    const { lacksData } = this.#options;
+    return unit.connection === OWN_CONNECTION || groups.some((group) => !lacksData(group));
   }
 
   /** This node has left its groups meanwhile. `false`: nobody takes it. */
@@ -574,6 +585,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     if (this.#draining || this.#question?.isDue(this.#nowMs()) !== true) return;
     const meta = this.#options.meta();
     if (meta === undefined || this.#groups.get(meta) === undefined) return;
+    if (this.#options.lacksData(meta)) return;
     if (!this.#coordinators.state(meta).quorumReachable) return;
     this.#ownUnits += 1;
     this.#receivePart(this.#question.ask(meta, this.#ownUnits, this.#nowMs()));

@@ -5,7 +5,8 @@
 import type { GroupSlots } from '../../storage/engine.ts';
 import type { EngineError } from '../../storage/errors.ts';
 import type { StateMachines } from '../../storage/state-machines.ts';
-import type { GroupId } from '../accord/topology/group-id.ts';
+import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import { type GroupId, isMetaGroup, isSameGroup } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
 import {
@@ -22,7 +23,14 @@ type OfType<Type extends ExecutorMessage['type']> = Extract<
 type Install = OfType<'Install'>;
 type InstallTable = OfType<'InstallTable'>;
 type DataMessage = OfType<
-  'ReadEnded' | 'FindGroup' | 'Install' | 'InstallTable' | 'InstallDone' | 'DropEnded' | 'GiveUp'
+  | 'ReadEnded'
+  | 'FindGroup'
+  | 'Install'
+  | 'InstallTable'
+  | 'InstallDone'
+  | 'PlaceFound'
+  | 'DropEnded'
+  | 'GiveUp'
 >;
 
 interface GroupDataOptions {
@@ -32,6 +40,8 @@ interface GroupDataOptions {
   readonly replica: Outlet<ReplicaActorMessage>;
   /** Data come in; these groups were open with slots of theirs. */
   readonly begun: (abandoned: readonly GroupId[]) => void;
+  /** Asks for the place in the order of a group where data of that time stand: `PlaceFound`. */
+  readonly findPlace: (group: GroupId, at: Timestamp) => void;
   /** The data of a group are whole. */
   readonly opened: (group: GroupSlots) => void;
   /** A commit that is no flush has ended. */
@@ -39,12 +49,16 @@ interface GroupDataOptions {
   readonly onDiskFull: () => void;
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 export class GroupData {
   readonly #options: GroupDataOptions;
   /** Chunks, and tables; each goes to the engine by itself. */
   readonly #installs: (Install | InstallTable)[] = [];
   readonly #toDrop: GroupId[] = [];
   readonly #toGiveUp: GroupId[] = [];
+  /** The end of the table that comes in: its place in the order is asked for. */
+  #placing: Install | undefined;
 
   constructor(options: GroupDataOptions) {
     this.#options = options;
@@ -68,6 +82,14 @@ export class GroupData {
         return;
       case 'InstallDone':
         return this.#installDone(message);
+      case 'PlaceFound': {
+        const end = this.#placing;
+        this.#placing = undefined;
+        if (end === undefined || !isSameGroup(end.group.id, message.group)) return;
+        const rest = { isFirst: false, bytes: NO_BYTES, sequence: message.sequence };
+        this.#installs.push({ ...end, ...rest });
+        return;
+      }
       case 'DropEnded':
         this.#toDrop.push(message.group);
         return;
@@ -110,23 +132,35 @@ export class GroupData {
     const isVoid = machines.isSuperseded(group) || machines.isAbandoned(group.id);
     if (isVoid) return tell(replyTo, group.id, 'failed');
     const isTable = install.type === 'InstallTable';
-    const isLast = isTable || install.description !== undefined;
     if (isTable || install.isFirst) begun(machines.abandonOlder(group));
+    this.#placing = isTable || !isToBePlaced(install) ? undefined : install;
+    const isLast = isTable || (this.#placing === undefined && install.description !== undefined);
     const done = (error: EngineError | undefined): void => {
       const failure = failureOf(error);
       // Refused only when this incarnation has ended; the sender begins anew.
       tellOrDrop(self, { type: 'InstallDone', group, failure, isLast, replyTo });
     };
-    if (isTable) machines.installTable(group, install.table, done);
-    else machines.install(group, install, done);
+    if (isTable) return machines.installTable(group, install.table, done);
+    const { description } = install;
+    machines.install(group, { ...install, description: isLast ? description : undefined }, done);
   }
 
   #installDone({ group, failure, isLast, replyTo }: OfType<'InstallDone'>): void {
     if (failure?.code === 'HOLO_STORE_DISK_FULL') this.#options.onDiskFull();
     if (failure !== undefined) return tell(replyTo, group.id, 'failed');
-    if (isLast) this.#options.opened(group);
+    const { machines, opened, findPlace } = this.#options;
+    const { description } = this.#placing ?? {};
+    if (description !== undefined) {
+      return findPlace(group.id, machines.lastChangeIn(group.id, description));
+    }
+    if (isLast) opened(group);
     tell(replyTo, group.id, isLast ? 'open' : 'stored');
   }
+}
+
+/** Within its generation the table goes on in the middle of the order: its place is asked for. */
+function isToBePlaced({ group, description, sequence }: Install): boolean {
+  return description !== undefined && sequence === undefined && isMetaGroup(group.id);
 }
 
 function tell(

@@ -35,10 +35,16 @@ export type ReplicaActorMessage =
   | {
       readonly type: 'ExecutorReady';
       readonly flushed: readonly FlushedGroup[];
+      /** Whose data went with the store that was here before. */
+      readonly lost: readonly GroupId[];
       readonly generation: number;
     }
   /** The data of the group have not come, and are not taken any more. */
   | { readonly type: 'GaveUp'; readonly group: GroupId }
+  /** Data of a group as of then have come in: where do they stand in its order? `PlaceFound`. */
+  | { readonly type: 'FindPlace'; readonly group: GroupId; readonly at: Timestamp }
+  /** For the executor, if it has all that is applied here. */
+  | ReadEnded
   /** Executions and reads that this executor has taken so far: credit for as many more. */
   | { readonly type: 'Taken'; readonly generation: number; readonly count: number }
   /** The entries that a transaction over several groups reads in this one. */
@@ -66,6 +72,18 @@ export type ReplicaActorMessage =
   | ({ readonly type: 'Join' } & Omit<GroupJoin, 'type'>)
   | { readonly type: 'WalGone'; readonly exit: ActorExit }
   | { readonly type: 'Tick' };
+
+/** Of a node that lacks the data of a group that this one has left; or of one that goes on. */
+export interface ReadEnded {
+  readonly type: 'ReadEnded';
+  readonly group: GroupId;
+  /** Comes back with the answer. */
+  readonly token: number;
+  /** Absent: from the beginning. */
+  readonly from?: ChunkCursor | undefined;
+  readonly bytesMax: number;
+  readonly replyTo: ActorRef<EndedRead>;
+}
 
 /** The cluster's table, as the node has it now. */
 interface TableNews {
@@ -132,17 +150,7 @@ export type ExecutorMessage =
     }
   /** It is time for the next slice of that search. */
   | { readonly type: 'FindMore' }
-  /** Of a node that lacks the data of a group that this one has left. */
-  | {
-      readonly type: 'ReadEnded';
-      readonly group: GroupId;
-      /** Comes back with the answer. */
-      readonly token: number;
-      /** Absent: from the beginning. */
-      readonly from?: ChunkCursor | undefined;
-      readonly bytesMax: number;
-      readonly replyTo: ActorRef<EndedRead>;
-    }
+  | ReadEnded
   /** A chunk of the data of a group that this node has joined. */
   | ({
       readonly type: 'Install';
@@ -163,6 +171,8 @@ export type ExecutorMessage =
       readonly isLast: boolean;
       readonly replyTo: ActorRef<ChunkInstalled>;
     }
+  /** Data of the group that have come in go up to this place in its order. */
+  | { readonly type: 'PlaceFound'; readonly group: GroupId; readonly sequence: number }
   /** Whether a group that this node has joined has its data. */
   | {
       readonly type: 'FindGroup';
@@ -194,6 +204,8 @@ export type CoordinatorActorMessage =
   | { readonly type: 'ReadMoved'; readonly group: GroupId; readonly token: number }
   /** This store holds a group of which this node is a new member. */
   | { readonly type: 'Joined'; readonly group: GroupDescriptor }
+  /** The data of a group went with the store that was here before: its clients are handed on. */
+  | { readonly type: 'Lacks'; readonly group: GroupId }
   /** A group of this node has ended; `successors` are those that the store holds, too. */
   | EndOfGroup
   /** Proposes a change of the topology, as JSON. */

@@ -2,6 +2,7 @@
  * Shell of a store's replicas: tells each message to the `CommandStore` and performs the effects
  * that come back, as `effects.ts` has it. No decision lives here.
  */
+
 import {
   CommandStore,
   type CommandStoreLimits,
@@ -12,6 +13,7 @@ import type { GroupJoin } from '../accord/local/journal.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import type { Group } from '../accord/topology/group.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import { groupKey } from '../accord/topology/group-id.ts';
 import type { ReportDisk } from '../log/disk-health.ts';
 import type { WalMessage, WalSync } from '../log/wal-actor.ts';
@@ -41,6 +43,8 @@ interface ReplicaOptions {
   readonly began: () => void;
   /** The log names a group of which this node became a member. */
   readonly joined: (join: GroupJoin) => void;
+  /** The data of a group went with the store that was here before. */
+  readonly lacks: (group: GroupId) => void;
   /** A group of the store has ended: the whole node is to know. */
   readonly ended: (end: EndOfGroup) => void;
   readonly lagging: (members: readonly Laggard[]) => void;
@@ -140,7 +144,16 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'LogPinned':
         return store.logPinned(message.belowLsn);
       case 'ExecutorReady':
-        return store.executorReady(message.generation, message.flushed, this.#nowMs());
+        return store.executorReady(message, this.#nowMs());
+      case 'FindPlace':
+        return store.findPlace(message.group, message.at);
+      case 'ReadEnded':
+        if (store.isFlushed(message.group)) return this.#executor.send(message);
+        // The asker asks again.
+        return tellOrDrop(message.replyTo, {
+          ...{ type: 'EndedRead', token: message.token },
+          chunk: undefined,
+        });
       case 'Taken':
         return store.executorTaken(message.generation, message.count);
       case 'Sync':
@@ -200,8 +213,12 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Moved':
       case 'ReadMoved':
         return this.#coordinator.send(effect);
+      case 'Place':
+        return this.#executor.send({ ...effect, type: 'PlaceFound' });
       case 'Joined':
         return this.#options.joined(effect);
+      case 'Lacks':
+        return this.#options.lacks(effect.group);
       case 'Ended':
         return this.#options.ended(effect);
       case 'Recover':

@@ -266,6 +266,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       machines: this.#machines,
       ...{ self: context.thisIncarnation, replica: this.#replica },
       begun: (groups) => this.#abandon(groups),
+      findPlace: (group, at) => this.#replica.send({ type: 'FindPlace', group, at }),
       opened: (group) => this.#opened(group),
       committed: (error) => this.#tellFlushed(error, false),
       onDiskFull: () => this.#flushLater(),
@@ -304,7 +305,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     context.timers.startPeriodic('tick', 100, { type: 'Tick' });
     options.clients.send({ type: 'WaitsLost' });
     const flushed = [...this.#machines.flushed, ...this.#machines.ended];
-    this.#replica.send({ type: 'ExecutorReady', flushed, generation: this.#generation });
+    const { lost } = this.#machines;
+    this.#replica.send({ type: 'ExecutorReady', flushed, lost, generation: this.#generation });
     this.#hold(this.#machines.open);
   }
 

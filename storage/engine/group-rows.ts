@@ -38,7 +38,7 @@ const KEY_BYTES = new Map([
 ]);
 
 const META_LAYOUT = 8;
-const PHASES: readonly GroupPhase[] = ['open', 'ended', 'left', 'partial'];
+const PHASES: readonly GroupPhase[] = ['open', 'ended', 'left', 'partial', 'lost'];
 const MARKS_AT = 1 + 2 * 2 + 2 * 8;
 /** Of one database: when it was cleared, and what its number means since when. */
 const MARKS_BYTES = TIMESTAMP_BYTES + 2 + TIMESTAMP_BYTES;

@@ -7,12 +7,13 @@
  *   2 u8 | order u48 | length u32 | name | length u32 | value      of the entry before it
  */
 
+import { isMetaGroup } from '../../actors/accord/topology/group-id.ts';
 import { readRecord, recordBytes, writeRecord } from '../engine/record.ts';
 import type { CollectionRows, ElementRow, Engine, GroupSlots } from '../engine.ts';
 import { EngineError } from '../errors.ts';
 import type { Entry, StoredEntry } from '../keyspace/entry.ts';
 import { positionOf, positionsOf, slotOfText } from '../keyspace/slots.ts';
-import { DATABASES } from '../limits.ts';
+import { DATABASES, TABLE_DATABASE } from '../limits.ts';
 import { placeOfText } from '../place.ts';
 import { isCollection } from '../types/collection.ts';
 import { readLatin1, writeLatin1 } from '../types/latin1.ts';
@@ -55,8 +56,13 @@ const ROW_HEAD_BYTES = 1 + 6 + 4 + 4;
 const PAGE_ENTRIES = 64;
 const PAGE_ROWS = 256;
 
+/** Physical numbers of the databases with the data of a group: from, and up to without. */
+export function databasesOf({ id }: GroupSlots): readonly [number, number] {
+  return isMetaGroup(id) ? [TABLE_DATABASE, TABLE_DATABASE + 1] : [0, DATABASES];
+}
+
 export function firstCursor(group: GroupSlots): ChunkCursor {
-  return { database: 0, position: positionsOf(group)[0], skip: 0 };
+  return { database: databasesOf(group)[0], position: positionsOf(group)[0], skip: 0 };
 }
 
 /** At least one item, and no more than about `bytesMax` bytes unless a single one has more. */
@@ -73,6 +79,7 @@ class ChunkReader {
   readonly #source: ChunkSource;
   readonly #from: number;
   readonly #to: number;
+  readonly #databasesEnd: number;
   readonly #bytesMax: number;
   readonly #parts: Uint8Array[] = [];
   #bytes = 0;
@@ -80,6 +87,7 @@ class ChunkReader {
   constructor(source: ChunkSource, group: GroupSlots, bytesMax: number) {
     this.#source = source;
     [this.#from, this.#to] = positionsOf(group);
+    this.#databasesEnd = databasesOf(group)[1];
     this.#bytesMax = bytesMax;
   }
 
@@ -95,7 +103,8 @@ class ChunkReader {
     const rest = page.slice(after === undefined ? skip : skip - 1);
     if (rest.length === 0) {
       const next = database + 1;
-      return next < DATABASES ? { database: next, position: this.#from, skip: 0 } : undefined;
+      const isIn = next < this.#databasesEnd;
+      return isIn ? { database: next, position: this.#from, skip: 0 } : undefined;
     }
     let at = cursor;
     for (const item of rest) {
@@ -204,7 +213,7 @@ function entryAt(bytes: Buffer, at: number): ChunkEntry {
   const { key, entry } = readRecord(bytes.subarray(start, end), place);
   if (key === undefined) throw damaged('an entry has no key');
   if (slotOfText(key) !== slot || placeOfText(key) !== place) throw damaged('a key is elsewhere');
-  if (database >= DATABASES) throw damaged('an unknown database');
+  if (database > TABLE_DATABASE) throw damaged('an unknown database');
   return { database, slot, place, key, entry, rows: [] };
 }
 

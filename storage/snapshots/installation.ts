@@ -4,6 +4,7 @@
  * donor does the group become one that may be executed. Owns no engine; makes batches.
  */
 
+import { max, type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import {
   blockRowKey,
   decodeRow,
@@ -24,9 +25,8 @@ import { EngineError } from '../errors.ts';
 import { NO_DEADLINE } from '../keyspace/entry.ts';
 import { blocksWithin, type SlotBlock, SlotCounts } from '../keyspace/slot-counts.ts';
 import { redisSlotOf } from '../keyspace/slots.ts';
-import { DATABASES } from '../limits.ts';
 import { isCollection } from '../types/collection.ts';
-import { type ChunkEntry, entriesOf } from './chunk.ts';
+import { type ChunkEntry, databasesOf, entriesOf } from './chunk.ts';
 
 /** The rows that describe a group: what the last chunk comes with. */
 export interface GroupDescription {
@@ -43,7 +43,10 @@ export function describeGroup(meta: GroupMeta, blocks: readonly SlotBlock[]): Gr
 
 export class Installation {
   readonly group: GroupSlots;
-  readonly #counts: readonly SlotCounts[];
+  /** By the physical number of a database. */
+  readonly #counts: ReadonlyMap<number, SlotCounts>;
+  /** The version of the newest entry so far. */
+  #newest: Timestamp = ZERO;
   /** The last entry so far, if it is a large collection: more of its rows may follow. */
   #open: ChunkEntry | undefined;
   #isBegun = false;
@@ -51,9 +54,11 @@ export class Installation {
   constructor(group: GroupSlots) {
     this.group = group;
     const { fromSlot, toSlot } = group;
-    this.#counts = Array.from(
-      { length: DATABASES },
-      (_, database) => new SlotCounts(database, fromSlot, toSlot, []),
+    const [first, end] = databasesOf(group);
+    this.#counts = new Map(
+      Array.from({ length: end - first }, (_, at) => {
+        return [first + at, new SlotCounts(first + at, fromSlot, toSlot, [])];
+      }),
     );
   }
 
@@ -71,13 +76,12 @@ export class Installation {
   }
 
   /**
-   * The end: the group as the donor describes it, at the beginning of its own order.
+   * The end: the group as the donor describes it, at this place of its own order.
    *
    * @throws EngineError HOLO_STORE_DAMAGED where it is not whole
    */
-  last(description: readonly GroupDescription[]): FlushBatch {
-    const table = new GroupTable();
-    for (const { key, row } of description) decodeRow(Buffer.from(key), Buffer.from(row), table);
+  last(description: readonly GroupDescription[], appliedSequence: number): FlushBatch {
+    const table = tableOf(description);
     const [donor] = table.metas;
     if (donor === undefined || !this.#isBegun) throw notWhole('it has no description');
     const { id, fromSlot, toSlot } = this.group;
@@ -86,12 +90,23 @@ export class Installation {
     this.#open = undefined;
     const rest = this.#batches(entries, false);
     this.#compare(blocks);
-    const databases = Array.from({ length: DATABASES }, (_, database) => ({
+    const databases = [...this.#counts.keys()].map((database) => ({
       ...(rest.find((batch) => batch.database === database) ?? noChanges(database)),
       blocks: blocks.filter((block) => block.database === database),
     }));
-    const place = { id, fromSlot, toSlot, appliedSequence: 0, appliedUnits: 0 };
+    const place = { id, fromSlot, toSlot, appliedSequence, appliedUnits: 0 };
     return { meta: { ...donor, ...place, phase: 'open' }, databases };
+  }
+
+  /** When anything of it was changed last, or removed. */
+  lastChange(description: readonly GroupDescription[]): Timestamp {
+    const removals = tableOf(description).metas.flatMap(({ id, clearedAt }) => [
+      ...clearedAt,
+      ...tableOf(description)
+        .countsOf(id)
+        .flatMap(({ removedAt }) => removedAt),
+    ]);
+    return removals.reduce(max, this.#newest);
   }
 
   /** Those of which all rows are here: of the last one more may come. */
@@ -106,11 +121,11 @@ export class Installation {
 
   #batches(entries: readonly ChunkEntry[], clear: boolean): DatabaseBatch[] {
     const batches: DatabaseBatch[] = [];
-    for (let database = 0; database < DATABASES; database += 1) {
+    for (const [database, counts] of this.#counts) {
       const its = entries.filter((each) => each.database === database);
       if (its.length === 0 && !clear) continue;
       for (const each of its) this.#count(each);
-      const blocks = (this.#counts[database] as SlotCounts).capture();
+      const blocks = counts.capture();
       batches.push({ ...batchOf(database, its), clear, blocks });
     }
     return batches;
@@ -122,11 +137,14 @@ export class Installation {
     if (redisSlot < fromSlot || redisSlot >= toSlot) throw notWhole('a key of other slots');
     const isVolatile = entry.deadline !== NO_DEADLINE;
     const bytes = key.length + entry.bytes;
-    this.#counts[database]?.changed(redisSlot, 1, isVolatile ? 1 : 0, bytes);
+    const counts = this.#counts.get(database);
+    if (counts === undefined) throw notWhole('a key of another database');
+    this.#newest = max(this.#newest, entry.version);
+    counts.changed(redisSlot, 1, isVolatile ? 1 : 0, bytes);
   }
 
   #compare(blocks: readonly SlotBlock[]): void {
-    for (const [database, counts] of this.#counts.entries()) {
+    for (const [database, counts] of this.#counts) {
       const expected = blocks.filter((block) => block.database === database);
       const { fromSlot, toSlot } = this.group;
       const donor = new SlotCounts(database, fromSlot, toSlot, expected);
@@ -138,6 +156,12 @@ export class Installation {
       }
     }
   }
+}
+
+function tableOf(description: readonly GroupDescription[]): GroupTable {
+  const table = new GroupTable();
+  for (const { key, row } of description) decodeRow(Buffer.from(key), Buffer.from(row), table);
+  return table;
 }
 
 function batchOf(database: number, entries: readonly ChunkEntry[]): DatabaseBatch {

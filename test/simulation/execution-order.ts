@@ -166,6 +166,11 @@ export class ExecutionOrder {
     }
   }
 
+  /** Its store is gone: what it orders from now on is void, or counted anew. */
+  forgets(node: number): void {
+    this.#replicas.delete(node);
+  }
+
   /** The store holds the first `flushedSequence` executions; the others will be done again. */
   restarted(node: number, flushedSequence: number): void {
     const replica = this.#replicas.get(node);

@@ -152,8 +152,10 @@ export class Invariants {
         watch.reset();
         watch.view = view;
       },
-      restored: (_group, view, flushedSequence, effects) =>
-        this.#afterRestart(watch, view, flushedSequence, effects),
+      restored: (_group, view, flushedSequence, effects, isLost) => {
+        if (isLost) this.#order.forgets(watch.id);
+        this.#afterRestart(watch, view, flushedSequence, effects);
+      },
       handling: (_group, from, message) => this.#heard(from, message, watch),
       handled: (_group, message, effects) => this.#countReads(watch, message, effects),
       turned: (_group, view, effects) => this.#afterTurn(watch, view, effects),

@@ -8,12 +8,14 @@ import type { Effect, EndOfGroup } from '../../actors/accord/local/effects.ts';
 import { encodeRecord } from '../../actors/accord/local/journal.ts';
 import { isMoved } from '../../actors/accord/primitives/spanning-body.ts';
 import { keyOf, type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
 import {
   type GroupId,
   GroupMap,
   groupKey,
   isSameGroup,
 } from '../../actors/accord/topology/group-id.ts';
+import { Forgotten } from '../../actors/log/forgotten.ts';
 import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
 import type { DepartureLimits } from '../../actors/meta/departures.ts';
 import type { Form } from '../../actors/meta/meta-command.ts';
@@ -37,6 +39,7 @@ import type { ReplicaWatermarks } from '../../actors/store/replica-actor.ts';
 import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import { MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { Engine } from '../../storage/engine.ts';
+import { lostGroup } from '../../storage/engine.ts';
 import type { Notification } from '../../storage/keyspace/key-events.ts';
 import type { ReadOutcome, StateMachine } from '../../storage/state-machine.ts';
 import type { StateMachines } from '../../storage/state-machines.ts';
@@ -184,6 +187,10 @@ interface Drive {
   /** Of a node that is no member of the meta group: as it had it last. */
   table: ClusterSettings | undefined;
   incarnation: number;
+  /** Its node begins a store anew that is missing. */
+  heals: boolean;
+  /** So often it has. */
+  replaced: number;
 }
 
 export class SimNode {
@@ -388,7 +395,8 @@ export class SimNode {
     const lineage = NEW_LINEAGE;
     const stores = this.#newStores();
     const kept = { knownDisks: new Map(), table: undefined, incarnation: 0 };
-    return { diskId, disk, rng: rng.fork(), stores, lineage, ...kept };
+    const healing = { heals: false, replaced: 0 };
+    return { diskId, disk, rng: rng.fork(), stores, lineage, ...kept, ...healing };
   }
 
   #newStores(): Map<number, SimStore> {
@@ -467,6 +475,7 @@ export class SimNode {
     const lineage = new Lineage(drive.lineage, (state) => {
       if (!this.frozen) drive.lineage = state;
     });
+    const forgotten = new Forgotten();
     this.#node = new Node({
       nodeId,
       groups: groups.map(({ descriptor }) => descriptor),
@@ -483,7 +492,10 @@ export class SimNode {
         open: (onRecord) => {
           const sizes = { newLogId, ...options.logLimits };
           const flushed = (): number => this.store.groups.appliedTotal;
-          const log = lineage.openLog(disk, SIM_DIRECTORY, sizes, flushed, onRecord);
+          const log = lineage.openLog(disk, SIM_DIRECTORY, sizes, flushed, (record) => {
+            forgotten.note(record);
+            onRecord(record);
+          });
           if (log.replayed.tornTails > 0) count('torn tail cut');
           this.#seesCuts(log);
           return log;
@@ -499,7 +511,11 @@ export class SimNode {
       ...(options.announces === true ? this.#announcement() : {}),
       openEngine: (store) => {
         const isFirst = store === this.#storeNumbers()[0];
-        const engine = openStore(drive, store, isFirst ? lineage : undefined, {
+        const lost = (): readonly GroupDescriptor[] => {
+          const its = groups.filter(({ descriptor }) => storeOf(descriptor.id, stores) === store);
+          return forgotten.among(its.map(({ descriptor }) => descriptor));
+        };
+        const engine = openStore(drive, store, isFirst ? lineage : undefined, lost, {
           rng: drive.rng,
           after: (delayMs, callback) => {
             scope.after(delayMs, callback);
@@ -905,12 +921,28 @@ export class SimNode {
     const { stores } = drive;
     drive.stores = new Map(
       [...this.#newStores()].map(([store, fresh]) => {
-        return [store, { ...fresh, lineage: stores.get(store)?.lineage ?? NEW_LINEAGE }];
+        const { lineage = NEW_LINEAGE, told = fresh.told } = stores.get(store) ?? {};
+        return [store, { ...fresh, lineage, told }];
       }),
     );
     return () => {
       drive.stores = stores;
     };
+  }
+
+  /** The same for good: the node begins its stores anew from its log and from the others. */
+  healStore(): void {
+    this.loseStore();
+    this.#drive.heals = true;
+  }
+
+  /** Its data are not whole since. */
+  get healing(): boolean {
+    if (!this.#drive.heals) return false;
+    const { lacking = [], topology } = this.#node ?? {};
+    const { ranges } = topology?.state?.topology ?? {};
+    const isOwed = ranges?.some(({ owed }) => owed.includes(this.id)) ?? true;
+    return lacking.length > 0 || isOwed || !this.ready;
   }
 
   /** The same of its log. */
@@ -944,6 +976,7 @@ function openStore(
   drive: Drive,
   number: number,
   ofNode: Lineage | undefined,
+  lost: () => readonly GroupDescriptor[],
   options: Omit<SimEngineOptions, 'store'>,
 ): Engine {
   const store = drive.stores.get(number) as SimStore;
@@ -952,8 +985,19 @@ function openStore(
   });
   const lineage = ofNode ?? ofStore;
   const { storeId } = store;
-  lineage.checkStore('store', storeId === undefined ? undefined : { storeId, bytes: 0 });
-  store.storeId = storeId ?? `store ${number} of ${drive.diskId}`;
+  try {
+    lineage.checkStore('store', storeId === undefined ? undefined : { storeId, bytes: 0 });
+  } catch (error) {
+    if (!drive.heals) throw error;
+    options.count('store begun anew');
+    const groups = lost();
+    for (const { machine } of groups) options.count(`data lost: ${machine}`);
+    store.memory.apply(groups.map(lostGroup));
+    drive.replaced += 1;
+    lineage.storeReplaced(`store ${number} of ${drive.diskId}, ${drive.replaced}`);
+    store.storeId = lineage.state.storeId ?? undefined;
+  }
+  store.storeId ??= `store ${number} of ${drive.diskId}`;
   const engine = new SimEngine({ ...options, store: store.memory });
   lineage.storeOpened('store', store.storeId, engine.appliedTotal);
   return engine;

@@ -68,6 +68,8 @@ export interface StoreWatch {
     view: ReplicaView,
     flushedSequence: number,
     effects: readonly Effect[],
+    /** The data that it has executed on went with the store that was here before. */
+    isLost: boolean,
   ): void;
   handling(group: GroupId, from: number, message: ReplicaMessage): void;
   /** `effects`: of this message. */
@@ -104,6 +106,14 @@ const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
 /** Pause between two looks for members that lag. */
 const LAGGARDS_EVERY_MS = 500;
 
+/** What the engine of a fresh executor has. */
+interface FreshExecutor {
+  readonly generation: number;
+  readonly flushed: readonly FlushedGroup[];
+  /** Groups whose data went with the store that was here before. */
+  readonly lost: readonly GroupId[];
+}
+
 const JOINED_TYPE = typeOfRecord('Joined');
 
 export class CommandStore {
@@ -116,7 +126,9 @@ export class CommandStore {
   #replayed = false;
   #begun = false;
   /** The present incarnation of the executor, and what its engine holds. */
-  #executor: { readonly generation: number; readonly flushed: readonly FlushedGroup[] } | undefined;
+  #executor: FreshExecutor | undefined;
+  /** Groups whose data have come in: the time of their last change. */
+  readonly #placing = new GroupMap<{ readonly member: StoreGroup; readonly at: Timestamp }>();
   #backlogged = false;
   /** When members that lag are told next. */
   #laggardsMs = 0;
@@ -239,9 +251,13 @@ export class CommandStore {
     const { group, replica } = member;
     member.isRestored = true;
     this.#groups.touch(member);
+    const isLost = !member.hasData && replica.joined === undefined;
+    if (isLost && replica.ended === undefined)
+      this.#effects.push({ type: 'Lacks', group: group.id });
     this.#guard(() => replica.restored(flushedSequence, nowMs));
     const { view, effects } = replica;
-    this.#options.watch?.restored(group.id, view, view.flushedSequence, effects);
+    const { watch } = this.#options;
+    watch?.restored(group.id, view, view.flushedSequence, effects, isLost);
   }
 
   /** The effects since the last call, in order. */
@@ -369,8 +385,10 @@ export class CommandStore {
   }
 
   /** A fresh executor holds what its engine has flushed and needs everything after it. */
-  executorReady(generation: number, flushed: readonly FlushedGroup[], nowMs: number): void {
-    this.#executor = { generation, flushed };
+  executorReady({ generation, flushed, lost }: FreshExecutor, nowMs: number): void {
+    this.#executor = { generation, flushed, lost };
+    // It has forgotten what came in.
+    this.#placing.clear();
     this.#begin(nowMs);
   }
 
@@ -395,6 +413,30 @@ export class CommandStore {
       if (!member.hasData) this.#haveData(member);
     }
     this.#touchBusy();
+  }
+
+  /** Every transaction that is applied here is in the engine. */
+  isFlushed(group: GroupId): boolean {
+    const member = this.#groups.get(group);
+    if (!this.#begun || member?.hasData !== true) return false;
+    const { sequence, flushedSequence } = member.replica.view;
+    return sequence === flushedSequence;
+  }
+
+  /** Data of the group have come in, whose last change is of that time: `Place` follows. */
+  findPlace(group: GroupId, at: Timestamp): void {
+    const member = this.#groups.get(group);
+    if (member !== undefined && !member.hasData) this.#placing.set(group, { member, at });
+    this.#tellPlaces();
+  }
+
+  #tellPlaces(): void {
+    for (const { member, at } of [...this.#placing.values()]) {
+      const sequence = member.replica.placeOf(at);
+      if (sequence === undefined) continue;
+      this.#placing.delete(member.group.id);
+      this.#effects.push({ type: 'Place', group: member.group.id, sequence });
+    }
   }
 
   /** The executor has what the group began with: it needs all that was executed since. */
@@ -438,7 +480,7 @@ export class CommandStore {
     const { clock, startedMs } = this.#options;
     if (!this.#replayed || this.#executor === undefined) return;
     if (!clock.mayBegin((nowMs - startedMs) * 1_000)) return;
-    const { generation, flushed } = this.#executor;
+    const { generation, flushed, lost } = this.#executor;
     if (this.#begun) {
       // Only the executor has restarted: it needs what its engine does not hold.
       this.executorFlushed(flushed);
@@ -452,6 +494,7 @@ export class CommandStore {
     for (const { replica } of this.#groups.all()) {
       if (replica.joined !== undefined) this.#effects.push(replica.joined);
     }
+    this.#loseData(lost);
     for (const member of this.#groups.all()) {
       // One that this loop has added has no past.
       if (member.isRestored) continue;
@@ -464,6 +507,17 @@ export class CommandStore {
     this.#reserve();
     this.#effects.push({ type: 'Began' });
     this.logPinned(this.#pinnedBelowLsn);
+  }
+
+  /** Their successors have nothing to begin with either, unless they were joined. */
+  #loseData(groups: readonly GroupId[]): void {
+    const lost = new GroupMap(groups.map((group) => [group, true]));
+    for (const member of this.#groups.all()) {
+      const { joined, ended } = member.replica;
+      if (joined !== undefined || !lost.has(member.group.id)) continue;
+      member.hasData = false;
+      for (const { id } of ended?.successors ?? []) lost.set(id, true);
+    }
   }
 
   #unflushed(): [GroupId, Handed][] {
@@ -614,6 +668,7 @@ export class CommandStore {
     this.#groups.tick(nowMs, (replica) => this.#guard(() => replica.tick(nowMs, lags)));
     const watermarks = this.watermarks();
     this.#ticked = true;
+    this.#tellPlaces();
     if (shedding !== this.#shedding) this.#effects.push({ type: 'Shedding', shedding });
     this.#shedding = shedding;
     const { retainedBytesMax, backlogBytesMax = retainedBytesMax } = limits;

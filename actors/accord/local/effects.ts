@@ -23,7 +23,9 @@
  *   Read,       CommandStore keeps them back until the executor has room.
  *   ReadAt
  *   Covered     a reservation of the clock is durable: messages that were held for it may leave.
+ *   Lacks       of a group, for all who send clients to it; comes again at each beginning.
  *   Ended       of a group, for all who send something to it; comes again at each beginning.
+ *   Place       for the executor; must not be lost.
  *   Refused,    for the coordinator; must not be lost.
  *   Moved,
  *   ReadMoved
@@ -130,6 +132,10 @@ export type StoreEffect =
   | EndOfGroup
   /** Of a group that the log names: for all who send something to it; before `Began`. */
   | GroupJoin
+  /** The data of the group went with the store that was here before; before `Began`, and later. */
+  | { readonly type: 'Lacks'; readonly group: GroupId }
+  /** For the executor: data that have come in go up to this place in the order of the group. */
+  | { readonly type: 'Place'; readonly group: GroupId; readonly sequence: number }
   | InGroup<OfReplica<'Execute' | 'Read' | 'ReadAt'> & { readonly generation: number }>
   | {
       readonly type: 'Append';

@@ -711,6 +711,26 @@ export class Replica {
     return this.#state.ended;
   }
 
+  /**
+   * The place in the order up to which data go that hold all that was applied anywhere when they
+   * were read, and whose last change is of that time; undefined: not known yet. Where all of the
+   * group conflict. What is older is settled here by then, and what is newer is still known, or is
+   * among what has changed nothing.
+   */
+  placeOf(lastChange: Timestamp): number | undefined {
+    const { redundantBefore, commands, sequence } = this.#state;
+    if (compare(redundantBefore, lastChange) <= 0) return undefined;
+    const newer = new Set<number>();
+    for (const command of commands.values()) {
+      const { executeAt } = command;
+      if (executeAt !== undefined && compare(executeAt, lastChange) > 0)
+        newer.add(command.sequence);
+    }
+    let place = sequence;
+    while (place > 0 && newer.has(place)) place -= 1;
+    return place;
+  }
+
   /** Executions that the engine does not hold, in their order. */
   unflushed(): Execution[] {
     const { commands, flushedSequence } = this.#state;

@@ -127,6 +127,7 @@ class Bench {
         joined: () => [],
         handOn: () => false,
         meta: () => groups.find(({ machine }) => machine === 'meta')?.id,
+        lacksData: () => false,
         spanningReadBytesMax: 1_024,
         clock,
         time: clusterTime,

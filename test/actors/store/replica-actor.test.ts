@@ -83,6 +83,7 @@ class Bench {
         groups: [GROUP],
         began: () => undefined,
         joined: () => undefined,
+        lacks: () => undefined,
         ended: () => undefined,
         lagging: () => undefined,
         clock,
@@ -130,7 +131,7 @@ class Bench {
     const { clockLimitUs } = this;
     expect(replay.replyTo.tell({ type: 'Replayed', groups, clockLimitUs })).toBe(true);
     const flushed = [{ group: GROUP.id, sequence: flushedSequence }];
-    this.tell({ type: 'ExecutorReady', flushed, generation });
+    this.tell({ type: 'ExecutorReady', flushed, lost: [], generation });
     return this.run().sync();
   }
 

@@ -60,7 +60,10 @@ class Shell {
   begin(): this {
     this.store.restore([], this.nowMs);
     this.store.restored(0, this.nowMs);
-    this.store.executorReady(1, [{ group: GROUP, sequence: 0 }], this.nowMs);
+    this.store.executorReady(
+      { generation: 1, flushed: [{ group: GROUP, sequence: 0 }], lost: [] },
+      this.nowMs,
+    );
     this.turn();
     this.store.clockLimit(this.clock.limitUs);
     this.store.takeEffects();
@@ -123,7 +126,10 @@ describe('the order in which effects leave', () => {
   test('a fresh executor gets what its engine does not hold, and the one before nothing', () => {
     const shell = new Shell().begin();
     shell.turn(stable(900), stable(901));
-    shell.store.executorReady(2, [{ group: GROUP, sequence: 1 }], shell.nowMs);
+    shell.store.executorReady(
+      { generation: 2, flushed: [{ group: GROUP, sequence: 1 }], lost: [] },
+      shell.nowMs,
+    );
     expect(shell.store.takeEffects()).toMatchObject([
       { type: 'Execute', generation: 2, execution: { sequence: 2 } },
     ]);
@@ -276,7 +282,7 @@ describe('idle groups', () => {
     const shell = new Shell({}, groups);
     shell.store.restore([], shell.nowMs);
     shell.store.restored(0, shell.nowMs);
-    shell.store.executorReady(1, [], shell.nowMs);
+    shell.store.executorReady({ generation: 1, flushed: [], lost: [] }, shell.nowMs);
     shell.turn();
     shell.store.clockLimit(shell.clock.limitUs);
     shell.store.takeEffects();
@@ -338,7 +344,7 @@ describe('how far the log may be cut', () => {
     const record = stored(40, one, { type: 'RejectBefore', before: at(5, 0) });
     shell.store.restore([{ group: one, records: [record] }], shell.nowMs);
     shell.store.restored(0, shell.nowMs);
-    shell.store.executorReady(1, [], shell.nowMs);
+    shell.store.executorReady({ generation: 1, flushed: [], lost: [] }, shell.nowMs);
     const append = shell.turn().find(({ type }) => type === 'Append');
     if (append?.type !== 'Append') throw new Error('nothing is repeated');
     const repeated = append.records.map(({ type, parts }) =>
@@ -352,7 +358,7 @@ describe('how far the log may be cut', () => {
     const record = stored(40, two, { type: 'RejectBefore', before: at(5, 0) });
     shell.store.restore([{ group: two, records: [record] }], shell.nowMs);
     shell.store.restored(0, shell.nowMs);
-    shell.store.executorReady(1, [], shell.nowMs);
+    shell.store.executorReady({ generation: 1, flushed: [], lost: [] }, shell.nowMs);
     expect(shell.turn()).toContainEqual({ type: 'Truncate', fromLsn: 40 });
     // Its marks hold back the log: it writes them once more.
     shell.store.logPinned(90);
@@ -375,7 +381,7 @@ describe('how far the log may be cut', () => {
     const record = stored(7, one, { type: 'Promised', id, ballot: at(1_000, 2) });
     shell.store.restore([{ group: one, records: [record] }], shell.nowMs);
     shell.store.restored(0, shell.nowMs);
-    shell.store.executorReady(1, [], shell.nowMs);
+    shell.store.executorReady({ generation: 1, flushed: [], lost: [] }, shell.nowMs);
     expect(shell.turn()).toContainEqual({ type: 'Truncate', fromLsn: 7 });
     shell.store.logPinned(100);
     expect(types(shell.turn())).not.toContain('Append');

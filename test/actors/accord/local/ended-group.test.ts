@@ -90,7 +90,10 @@ function begun(): (group: number, message: ReplicaMessage) => readonly StoreEffe
     limits: { retainedBytesMax: 1e9, unloggedBytesMax: 1e9 },
   });
   store.restored(0, nowMs);
-  store.executorReady(1, [{ group: DESCRIPTOR.id, sequence: 0 }], nowMs);
+  store.executorReady(
+    { generation: 1, flushed: [{ group: DESCRIPTOR.id, sequence: 0 }], lost: [] },
+    nowMs,
+  );
   store.closeTurn(nowMs);
   store.clockLimit(clock.limitUs);
   return (generation, message) => {

@@ -46,7 +46,7 @@ class Node {
       1,
     );
     store.restored(0, 1);
-    store.executorReady(1, [], 1);
+    store.executorReady({ generation: 1, flushed: [], lost: [] }, 1);
     store.closeTurn(1);
     store.clockLimit(clock.limitUs);
     return store;

@@ -1,0 +1,79 @@
+/** A node whose store is gone while its log is there: it begins it anew, with the data of others. */
+import { expect, test } from 'vitest';
+import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { apply } from '../../actors/meta/apply.ts';
+import type { Form } from '../../actors/meta/meta-command.ts';
+import { groupsOf, type Topology } from '../../actors/meta/topology.ts';
+import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
+import type { Profile } from './profile.ts';
+import { Scenario } from './scenario.ts';
+
+const VALUE = 'x'.repeat(20);
+
+function clusterOf(nodes: number, profile: Partial<Profile> = {}): Scenario {
+  const ids = Array.from({ length: nodes }, (_, at) => at + 1);
+  const form: Form = {
+    type: 'Form',
+    clusterId: '8'.repeat(32),
+    nodes: ids.map((id) => ({ id, host: `node-${id}`, port: id, behaviourMax: 1 })),
+    electorate: ids,
+    ...{ initialRanges: 1, replicationFactor: 3, rangesMax: 4, closingMax: 2, behaviourLevel: 1 },
+  };
+  const { state } = apply(undefined, form, ZERO);
+  if (state === undefined) throw new Error('the cluster cannot be formed');
+  const groups = groupsOf(state.topology).filter(({ machine }) => machine === 'keyspace');
+  const limits = { unitWriteBytesMax: UNIT_WRITE_BYTES_MAX };
+  const often = { missedMs: 100, backMs: 200, durabilityEveryMs: 50, durabilityLagMs: 100 };
+  const options = { form, groups, forwards: true, splitEveryMs: 1_000 };
+  const its = { ...limits, ...often, damage: false, flushes: false, databases: 1, ...profile };
+  return new Scenario(nodes, its, 1, options);
+}
+
+/** As the node knows it that knows most. */
+function topologyOf({ cluster }: Scenario): Topology {
+  const known = cluster.nodes.flatMap(({ node }) => node?.topology.state?.topology ?? []);
+  const [newest] = known.sort((a, b) => b.epoch - a.epoch);
+  if (newest === undefined) throw new Error('no topology');
+  return newest;
+}
+
+function write(scenario: Scenario, from: number, to: number): void {
+  for (let at = from; at < to; at += 1) {
+    expect(scenario.answerTo(1 + (at % 2), 'SET', `k${at}`, `${VALUE}${at}`)).toBe('OK');
+    scenario.run(100);
+  }
+}
+
+function loseStore(scenario: Scenario, id: number): void {
+  scenario.node(id).crash();
+  scenario.node(id).healStore();
+  scenario.node(id).start();
+}
+
+function heals(scenario: Scenario, id: number): void {
+  for (let steps = 0; steps < 300 && scenario.node(id).healing; steps += 1) scenario.run(100);
+  expect(scenario.node(id).healing).toBe(false);
+}
+
+test('a node whose store is gone has all data again, and answers by others meanwhile', () => {
+  const scenario = clusterOf(3);
+  write(scenario, 0, 20);
+  // All of it is flushed and forgotten.
+  scenario.run(6_000);
+  for (const id of [1, 2, 3]) {
+    loseStore(scenario, id);
+    scenario.run(300);
+    expect(scenario.answerTo(id, 'GET', 'k7')).toBe(`${VALUE}7`);
+    heals(scenario, id);
+    for (const { owed } of topologyOf(scenario).ranges) expect(owed).toEqual([]);
+    write(scenario, 20 + id, 21 + id);
+  }
+  scenario.node(2).crash();
+  for (const id of [1, 3]) {
+    expect(scenario.answerTo(id, 'GET', 'k7')).toBe(`${VALUE}7`);
+    expect(scenario.answerTo(id, 'GET', 'k22')).toBe(`${VALUE}22`);
+  }
+  scenario.node(2).start();
+  scenario.converge();
+  expect(scenario.cluster.violations).toEqual([]);
+}, 60_000);
