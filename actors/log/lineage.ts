@@ -47,16 +47,21 @@ type LineageErrorCode =
   | 'HOLO_DATA_STORE_CUT'
   | 'HOLO_DATA_SET_BACK';
 
+/** Of a log. */
 const REMEDY =
   'restore the original files; if they are lost, this node can never vote again under its name: ' +
-  'do not start it';
+  'do not start it, let another one join and take its place (holoctl add-node, replace)';
+/** The log has all promises, and the other members have the data. */
+export const STORE_REMEDY =
+  'restore the original files, log and store together; if they are lost, start the node with ' +
+  '--heal-store: it begins the store anew, from its log and the data of the other members';
 
 /** The node must not start. `message` is one line for people. */
 export class LineageError extends Error {
   readonly code: LineageErrorCode;
 
   constructor(code: LineageErrorCode, what: string) {
-    super(`${what}: ${REMEDY}`);
+    super(`${what}: ${code.startsWith('HOLO_DATA_STORE') ? STORE_REMEDY : REMEDY}`);
     this.name = 'LineageError';
     this.code = code;
   }

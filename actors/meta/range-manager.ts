@@ -6,9 +6,10 @@
  * holder, and costs nothing. Takes data, returns acts; it owns no timer. Pure.
  */
 import type { Laggard } from '../accord/local/effects.ts';
-import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import { boundAt, type Timestamp } from '../accord/primitives/timestamp.ts';
 import { type GroupDescriptor, lacksOf } from '../accord/topology/group.ts';
 import { type GroupId, isMetaGroup, machineOf } from '../accord/topology/group-id.ts';
+import { bringIn } from './absences.ts';
 import { heldLease, isRunningOut } from './leases.ts';
 import type { Form, MetaCommand } from './meta-command.ts';
 import type { Lease, MetaState } from './meta-state.ts';
@@ -107,9 +108,10 @@ export class RangeManager {
 
   /** Groups that are to go on without a member, or to give it their data anew. */
   #aboutMembers(
-    { topology }: MetaState,
+    state: MetaState,
     { lagging, lacking, nowMs, presentUs: seenUs }: ManagerView,
   ): readonly Act[] {
+    const { topology } = state;
     if (nowMs < this.#membersMs) return [];
     const isOpen = ({ group }: Laggard): boolean => {
       const range = isMetaGroup(group) ? undefined : rangeOf(topology, group);
@@ -119,13 +121,14 @@ export class RangeManager {
       return isOpen(each) && rangeOf(topology, each.group)?.absent.includes(each.node) === false;
     });
     const node = late[0]?.node;
-    const [first] = lacking.filter(isOpen);
-    if (node === undefined && first === undefined) return [];
+    // One that has to wait for another one must not hold that up.
+    const command = lacking
+      .filter(isOpen)
+      .map((each) => ({ type: 'BringIn', range: each.group, node: each.node, seenUs }) as const)
+      .find((each) => typeof bringIn(state, each, boundAt(seenUs)) !== 'string');
+    if (node === undefined && command === undefined) return [];
     this.#membersMs = nowMs + MEMBERS_EVERY_MS;
-    if (first !== undefined) {
-      const { group: range } = first;
-      return [{ type: 'Propose', command: { type: 'BringIn', range, node: first.node, seenUs } }];
-    }
+    if (command !== undefined) return [{ type: 'Propose', command }];
     if (node === undefined) return [];
     const ranges = late.filter((each) => each.node === node).map(({ group }) => group);
     return [{ type: 'Propose', command: { type: 'PassOver', ranges, node, seenUs } }];

@@ -218,6 +218,8 @@ class ProductionNode implements RunningNode {
         ...this.#formingOptions(),
       },
       engine: config.engine,
+      healsStore: config.healStore,
+      groups: () => this.#groups().groups,
       segmentBytes,
       recordBytesMax,
       logBufferBytesMax,
@@ -631,6 +633,8 @@ class ProductionNode implements RunningNode {
   #failed(failure: SystemFailure): void {
     const { path, error } = failure;
     const code = isDataRefused(error) ? EXIT_DATA_REFUSED : EXIT_FAILED;
+    const isDamaged = (error as { code?: unknown } | undefined)?.code === 'HOLO_STORE_DAMAGED';
+    if (isDamaged) this.#storage.noteDamage(messageOf(error));
     this.#fail(`${path}: ${messageOf(error)}`, true, code);
   }
 

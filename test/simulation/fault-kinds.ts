@@ -20,6 +20,8 @@ export const FAULT_WEIGHTS = {
   healOneByOne: 6,
   strayAndCrash: 4,
   crashAtEffect: 12,
+  /** Only where the topology changes: the data come with another generation. */
+  healStore: 0,
 } as const;
 
 export type FaultKind = keyof typeof FAULT_WEIGHTS;

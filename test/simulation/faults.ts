@@ -157,6 +157,8 @@ export class FaultInjector {
         return this.#strayAndCrash(victim);
       case 'crashAtEffect':
         return this.#crashAtEffect(victim);
+      case 'healStore':
+        return this.#healStore(victim);
     }
   }
 
@@ -200,7 +202,11 @@ export class FaultInjector {
     const { nodes } = this.#options;
     // Damage that no read has met yet counts: sooner or later it ends its node.
     const isDoomed = (node: SimNode): boolean =>
-      node.lost || node.swapped || node.rotten || /log rot|missing/.test(node.expected ?? '');
+      node.healing ||
+      node.lost ||
+      node.swapped ||
+      node.rotten ||
+      /log rot|missing/.test(node.expected ?? '');
     const lost = nodes.filter(isDoomed).length;
     return lost < Math.floor((nodes.length - 1) / 2);
   }
@@ -477,6 +483,15 @@ export class FaultInjector {
     this.#remedies.set(victim, putBack);
     victim.expected = 'missing';
     victim.start();
+  }
+
+  /** Its store is removed for good: the node begins it anew, with its log and the data of others. */
+  #healStore(victim: SimNode): void {
+    if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
+    this.#hit('store begun anew', victim);
+    this.#stop(victim, this.#rng.next() < 0.5 ? 'power' : 'process');
+    victim.healStore();
+    this.#startLater(victim, 20 + 1_000 * this.#rng.next() ** 2);
   }
 
   // ---- ends -------------------------------------------------------------------------------

@@ -5,15 +5,12 @@
  */
 import type { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
 import { EngineError } from '../../../storage/errors.ts';
+import { STORE_REMEDY } from '../../log/lineage.ts';
 
 /** Time per call; the executor calls again at once. */
 const SLICE_MS_MAX = 20;
 /** Keys between two looks at the clock. */
 const SLICE_KEYS = 32;
-
-const REMEDY =
-  'put back the data directory as it was before the damage, log and store together; if it is ' +
-  'lost, this node can never vote again under its name: do not start it';
 
 interface CheckedStoreOptions {
   readonly directory: string;
@@ -57,7 +54,7 @@ export class CheckedStore {
       return engine;
     } catch (error) {
       if (!(error instanceof EngineError) || error.code !== 'HOLO_STORE_DAMAGED') throw error;
-      const what = `${error.code}: ${this.#options.directory}: ${error.message}; ${REMEDY}`;
+      const what = `${error.code}: ${this.#options.directory}: ${error.message}; ${STORE_REMEDY}`;
       throw new EngineError(error.code, what, { cause: error });
     }
   }

@@ -6,12 +6,15 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fdatasyncSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
+  rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -21,6 +24,7 @@ import { type FoundStore, type LineageState, NEW_LINEAGE } from '../../log/linea
 const LINEAGE = 'lineage';
 const STORE_MARK = 'lineage.json';
 const STORE_DATA = 'data.mdb';
+const DAMAGE_NOTE = 'damaged';
 const SLOT_BYTES = 4096;
 const FILE_MODE = 0o600;
 
@@ -106,6 +110,21 @@ export function markStore(directory: string, storeId: string): void {
     closeSync(file);
   }
   syncDirectory(directory);
+  syncDirectory(dirname(directory));
+}
+
+/** A start that may begin the store anew finds the note; putting the store back removes it. */
+export function noteDamage(directory: string, what: string): void {
+  writeFileSync(join(directory, DAMAGE_NOTE), `${what}\n`, { mode: FILE_MODE });
+}
+
+export function isNotedDamaged(directory: string): boolean {
+  return existsSync(join(directory, DAMAGE_NOTE));
+}
+
+/** Durable when it returns. */
+export function removeStore(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
   syncDirectory(dirname(directory));
 }
 

@@ -62,6 +62,8 @@ export interface NodeConfig {
   readonly joinedCluster?: string;
   /** Exactly one of `bootstrap` and `join` is given. */
   readonly bootstrap: boolean;
+  /** A store that is missing or damaged is begun anew; see docs/operations.md. */
+  readonly healStore: boolean;
   readonly join: readonly Endpoint[];
   /** Where others reach it; undefined: where it listens, or as the members have it. */
   readonly announcePeer: Endpoint | undefined;
@@ -193,6 +195,12 @@ export const SETTINGS: Settings = {
     standard: '',
     identity: true,
     parse: (text) => (text === '' ? [] : text.split(',').map((item) => endpoint(item.trim()))),
+  },
+  healStore: {
+    help: 'begin a missing or damaged store anew, from the log and the data of the other members',
+    standard: 'false',
+    identity: true,
+    parse: onOff,
   },
   announcePeer: {
     value: 'HOST:PORT',
