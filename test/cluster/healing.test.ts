@@ -20,7 +20,8 @@ const keys = Array.from({ length: KEYS }, (_, key) => `key-${key}`);
 
 /** Until the logs do not hold all of it any more. */
 async function forgets(node: TestNode): Promise<void> {
-  const retained = async (): Promise<string | undefined> => (await node.info())['retained_transactions'];
+  const retained = async (): Promise<string | undefined> =>
+    (await node.info())['retained_transactions'];
   await expect.poll(retained, { timeout: 20_000 }).toBe('0');
 }
 

@@ -10,6 +10,7 @@ import type { Profile } from '../simulation/profile.ts';
 import { ABSENCE_MUTANTS } from './absence-mutants.ts';
 import { DATABASE_MUTANTS } from './database-mutants.ts';
 import { FORWARDING_MUTANTS } from './forwarding-mutants.ts';
+import { HEALING_MUTANTS } from './healing-mutants.ts';
 import { LEASE_MUTANTS } from './lease-mutants.ts';
 import { META_GROUP_MUTANTS } from './meta-group-mutants.ts';
 import { MOVE_MUTANTS } from './move-mutants.ts';
@@ -923,4 +924,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MOVE_MUTANTS,
   ...ABSENCE_MUTANTS,
   ...META_GROUP_MUTANTS,
+  ...HEALING_MUTANTS,
 ];

@@ -7,6 +7,7 @@ import { groupsOf, type Topology } from '../../actors/meta/topology.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import type { Profile } from './profile.ts';
 import { Scenario } from './scenario.ts';
+import { simulateSplitting } from './splitting.ts';
 
 const VALUE = 'x'.repeat(20);
 
@@ -76,4 +77,21 @@ test('a node whose store is gone has all data again, and answers by others meanw
   scenario.node(2).start();
   scenario.converge();
   expect(scenario.cluster.violations).toEqual([]);
+}, 60_000);
+
+test('stores are lost amid all other faults, while ranges are split', () => {
+  const seen: Record<string, number> = {};
+  const often = { durabilityEveryMs: 60, durabilityLagMs: 100, flushEveryMs: 100 };
+  const faults = { faultMix: { healStore: 60 }, faultEveryMsMax: 700, downMsMax: 600 };
+  const calm = { clockJumps: false, setBackMsMax: 0, damage: false, away: undefined };
+  const profile = { ...often, ...faults, ...calm };
+  for (const seed of [2, 6]) {
+    const options = { seed, nodes: 3, timeMs: 2_500, forwards: true, profile };
+    const { violations, counts } = simulateSplitting(options);
+    expect([seed, ...violations]).toEqual([seed]);
+    for (const [what, count] of Object.entries(counts)) seen[what] = (seen[what] ?? 0) + count;
+  }
+  for (const what of ['store begun anew', 'data lost: keyspace', 'data lost: meta']) {
+    expect([what, seen[what] ?? 0]).not.toEqual([what, 0]);
+  }
 }, 60_000);

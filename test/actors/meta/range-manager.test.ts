@@ -193,3 +193,20 @@ test('a node that drains begins nothing, and ends what closes', () => {
   expect(bench.step(2)).toEqual(['BeginClosing']);
   expect(bench.step(1)).toEqual(['Close 1.1']);
 });
+
+test('a member that has to wait for another one does not hold that up', () => {
+  const bench = formed();
+  const rangeOf = (): GroupId => bench.state?.topology.ranges[0]?.id as GroupId;
+  const seenUs = bench.nowMs * 1_000;
+  bench.decide({ type: 'PassOver', ranges: [rangeOf()], node: 1, seenUs });
+  bench.end('1.1');
+  bench.nowMs += 5_000;
+  expect(bench.step(1)).toEqual(['Done']);
+  const group = rangeOf();
+  // Node 2 has lost its store: with node 1 it would be two of three that fetch.
+  bench.lacking = [2, 1].map((node) => ({ group, node }));
+  bench.nowMs += 5_000;
+  expect(bench.acts(2)).toMatchObject([{ command: { type: 'BringIn', node: 1 } }]);
+  bench.lacking = [{ group, node: 2 }];
+  expect(bench.acts(3)).toEqual([]);
+});
