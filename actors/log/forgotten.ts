@@ -1,7 +1,7 @@
 /**
- * What the log alone cannot bring back: it is asked when a store is begun anew beside a log that
- * goes on. Where nothing was ever forgotten, the log is executed again from its beginning. Where
- * something was, the group has lost its data. Pure.
+ * Knows whether a log alone can bring its store back. It is asked when a store is begun anew
+ * beside a log that goes on. Where nothing was ever forgotten, the log is executed again from its
+ * beginning. Where something was, the group has lost its data. Pure.
  */
 import type { ReplayedRecord } from '../../wal/replay.ts';
 import { decodeRecord, groupOfRecord, typeOfRecord } from '../accord/local/journal.ts';

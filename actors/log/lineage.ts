@@ -61,7 +61,7 @@ export class LineageError extends Error {
   readonly code: LineageErrorCode;
 
   constructor(code: LineageErrorCode, what: string) {
-    super(`${what}: ${code.startsWith('HOLO_DATA_STORE') ? STORE_REMEDY : REMEDY}`);
+    super(`${what}: ${code.includes('_STORE_') ? STORE_REMEDY : REMEDY}`);
     this.name = 'LineageError';
     this.code = code;
   }

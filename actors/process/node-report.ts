@@ -164,6 +164,7 @@ export class NodeReport {
         ...statedOf(rangeOf(topology, group.id)),
         ...this.#rangeHere(group.id),
         ...this.#fetchedHere(group.id),
+        ...this.#lostHere(group.id),
       })),
     };
   }
@@ -206,6 +207,12 @@ export class NodeReport {
   #fetchedHere(id: GroupId): Pick<RangeReport, 'fetchedBytes'> {
     const fetchedBytes = this.#source.node.fetchedBytes(id);
     return fetchedBytes === undefined ? {} : { fetchedBytes };
+  }
+
+  #lostHere(id: GroupId): Pick<RangeReport, 'lostBy'> {
+    const { node, config } = this.#source;
+    const isLost = node.lacking.some((group) => isSameGroup(group, id));
+    return isLost ? { lostBy: config.nodeId } : {};
   }
 
   #rangeHere(id: GroupId): Pick<RangeReport, 'appliedSequence' | 'keys' | 'bytes'> {

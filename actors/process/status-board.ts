@@ -116,8 +116,16 @@ export class StatusBoard {
     };
   }
 
-  #ofPeersAndActors(): Pick<NodeObserver, 'peerUp' | 'peerDown' | 'peerRefused' | 'actorRestarts'> {
+  #ofPeersAndActors(): Pick<
+    NodeObserver,
+    'dataLost' | 'peerUp' | 'peerDown' | 'peerRefused' | 'actorRestarts'
+  > {
     return {
+      dataLost: ({ range, generation }) => {
+        const what = range === 0 ? "the cluster's table" : `range ${range}`;
+        const text = `the data of ${what} went with the store: those of another member are fetched`;
+        this.#logger.warn({ range, generation }, text);
+      },
       peerUp: (peer) => this.#logger.info({ peer }, `peer ${peer} is connected`),
       peerDown: (peer, reason) => {
         const advice = 'it is dialled again; if it stays away, see its log';

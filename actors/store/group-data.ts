@@ -5,7 +5,6 @@
 import type { GroupSlots } from '../../storage/engine.ts';
 import type { EngineError } from '../../storage/errors.ts';
 import type { StateMachines } from '../../storage/state-machines.ts';
-import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import { type GroupId, isMetaGroup, isSameGroup } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
@@ -40,8 +39,6 @@ interface GroupDataOptions {
   readonly replica: Outlet<ReplicaActorMessage>;
   /** Data come in; these groups were open with slots of theirs. */
   readonly begun: (abandoned: readonly GroupId[]) => void;
-  /** Asks for the place in the order of a group where data of that time stand: `PlaceFound`. */
-  readonly findPlace: (group: GroupId, at: Timestamp) => void;
   /** The data of a group are whole. */
   readonly opened: (group: GroupSlots) => void;
   /** A commit that is no flush has ended. */
@@ -148,10 +145,11 @@ export class GroupData {
   #installDone({ group, failure, isLast, replyTo }: OfType<'InstallDone'>): void {
     if (failure?.code === 'HOLO_STORE_DISK_FULL') this.#options.onDiskFull();
     if (failure !== undefined) return tell(replyTo, group.id, 'failed');
-    const { machines, opened, findPlace } = this.#options;
+    const { machines, opened, replica } = this.#options;
     const { description } = this.#placing ?? {};
     if (description !== undefined) {
-      return findPlace(group.id, machines.lastChangeIn(group.id, description));
+      const at = machines.lastChangeIn(group.id, description);
+      return replica.send({ type: 'FindPlace', group: group.id, at });
     }
     if (isLast) opened(group);
     tell(replyTo, group.id, isLast ? 'open' : 'stored');

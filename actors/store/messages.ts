@@ -35,7 +35,7 @@ export type ReplicaActorMessage =
   | {
       readonly type: 'ExecutorReady';
       readonly flushed: readonly FlushedGroup[];
-      /** Whose data went with the store that was here before. */
+      /** Groups whose data went with the store that was here before. */
       readonly lost: readonly GroupId[];
       readonly generation: number;
     }

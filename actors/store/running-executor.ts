@@ -266,7 +266,6 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       machines: this.#machines,
       ...{ self: context.thisIncarnation, replica: this.#replica },
       begun: (groups) => this.#abandon(groups),
-      findPlace: (group, at) => this.#replica.send({ type: 'FindPlace', group, at }),
       opened: (group) => this.#opened(group),
       committed: (error) => this.#tellFlushed(error, false),
       onDiskFull: () => this.#flushLater(),
@@ -304,10 +303,14 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     options.observe(this.#machines, 0);
     context.timers.startPeriodic('tick', 100, { type: 'Tick' });
     options.clients.send({ type: 'WaitsLost' });
-    const flushed = [...this.#machines.flushed, ...this.#machines.ended];
-    const { lost } = this.#machines;
-    this.#replica.send({ type: 'ExecutorReady', flushed, lost, generation: this.#generation });
+    this.#tellHeld();
     this.#hold(this.#machines.open);
+  }
+
+  #tellHeld(): void {
+    const { flushed: open, ended, lost } = this.#machines;
+    const flushed = [...open, ...ended];
+    this.#replica.send({ type: 'ExecutorReady', flushed, lost, generation: this.#generation });
   }
 
   #hold(groups: readonly GroupSlots[]): void {

@@ -56,7 +56,7 @@ test('a store that is gone or damaged is begun anew, with the data of the others
   await client.must('SET', 'key-0', 'later');
   await second.kill();
   damage(join(second.dataDir, 'store', 'data.mdb'));
-  // What is damaged shows as it is read; the next start drops it.
+  // The damage shows as it is read; the next start drops it.
   second.start(['--heal-store']);
   expect(await second.ended).toBe(DATA_REFUSED);
   second.start(['--heal-store']);

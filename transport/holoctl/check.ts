@@ -71,6 +71,20 @@ function problemsOf(
     if (owed.length === 0 || seconds <= changeSMax) return [];
     return [`range ${range}: node ${owed.join(' ')} lacks its data for ${seconds} s`];
   });
+  const unheld = ranges.flatMap(({ range, generation, members, owed }) => {
+    const isLost = (node: number): boolean =>
+      reports.some((report) =>
+        report.ranges.some((its) => {
+          return its.range === range && its.generation === generation && its.lostBy === node;
+        }),
+      );
+    const holders = members.filter((node) => !owed.includes(node) && !isLost(node));
+    const there = holders.filter(isUp);
+    const isSaid = !isQuorum(members.filter(isUp), { members });
+    if (isSaid || isQuorum(there, { members })) return [];
+    const who = there.length === 0 ? 'no member' : `node ${there.join(' ')} alone`;
+    return [`range ${range}: ${who} of ${members.join(' ')} is there with its data`];
+  });
   const slow = ranges.flatMap(({ range, change }) => {
     if (change === undefined || change.isPaused) return [];
     const seconds = Math.round((nowUs - change.startedUs) / US_PER_S);
@@ -89,6 +103,7 @@ function problemsOf(
       ? []
       : ['the meta group has no quorum: nothing can be changed']),
     ...lost.map(({ range }) => `range ${range} has no quorum of its members`),
+    ...unheld,
     ...slow,
     ...lacking,
     ...(behind > 0 ? [`${behind} nodes are more than ${epochsMax} epochs behind`] : []),

@@ -59,10 +59,11 @@ export async function ranges(args: readonly string[], output: Output): Promise<n
 }
 
 /** Nodes; and as far as the one that answers knows, how much has come. */
-function lackingText({ owed, fetchedBytes }: RangeReport): string {
+function lackingText({ owed, fetchedBytes, lostBy }: RangeReport): string {
   const come =
     fetchedBytes === undefined ? '' : `: ${(fetchedBytes / MIB).toFixed(1)} MiB have come`;
-  return owed.length === 0 ? '' : `${owed.join(' ')}${come}`;
+  if (owed.length > 0) return `${owed.join(' ')}${come}`;
+  return lostBy === undefined ? '' : `${lostBy}: they went with its store`;
 }
 
 /** For people. */

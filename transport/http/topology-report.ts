@@ -49,6 +49,8 @@ export interface RangeReport {
   readonly appliedSequence?: number;
   readonly keys?: number;
   readonly bytes?: number;
+  /** The node that answers, if its data of the range went with its store, and are not back yet. */
+  readonly lostBy?: number;
   /** Of the data that it fetches, while it is owed them: bytes that have come. */
   readonly fetchedBytes?: number;
 }

@@ -106,7 +106,7 @@ const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
 /** Pause between two looks for members that lag. */
 const LAGGARDS_EVERY_MS = 500;
 
-/** What the engine of a fresh executor has. */
+/** A fresh executor, and its engine. */
 interface FreshExecutor {
   readonly generation: number;
   readonly flushed: readonly FlushedGroup[];
@@ -252,8 +252,8 @@ export class CommandStore {
     member.isRestored = true;
     this.#groups.touch(member);
     const isLost = !member.hasData && replica.joined === undefined;
-    if (isLost && replica.ended === undefined)
-      this.#effects.push({ type: 'Lacks', group: group.id });
+    const isLacking = isLost && replica.ended === undefined;
+    if (isLacking) this.#effects.push({ type: 'Lacks', group: group.id });
     this.#guard(() => replica.restored(flushedSequence, nowMs));
     const { view, effects } = replica;
     const { watch } = this.#options;

@@ -722,9 +722,8 @@ export class Replica {
     if (compare(redundantBefore, lastChange) <= 0) return undefined;
     const newer = new Set<number>();
     for (const command of commands.values()) {
-      const { executeAt } = command;
-      if (executeAt !== undefined && compare(executeAt, lastChange) > 0)
-        newer.add(command.sequence);
+      const { executeAt = ZERO, sequence: at } = command;
+      if (compare(executeAt, lastChange) > 0) newer.add(at);
     }
     let place = sequence;
     while (place > 0 && newer.has(place)) place -= 1;

@@ -136,7 +136,7 @@ export class NodeStorage {
     });
     this.#checkProgress = () => store.progress;
     return () => {
-      // What is lost with a store is read in the log.
+      // The log says what is lost with a store.
       if (this.#options.healsStore && this.#log === undefined) return undefined;
       return this.#finished(this.#anew?.engine ?? store.open());
     };

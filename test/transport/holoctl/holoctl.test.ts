@@ -153,6 +153,25 @@ test('check names a member that waits for data of its range for long', async () 
   expect((await check(await serve(statusOf(1), of(Date.now() * 1_000)))).out).toBe('ok\n');
 });
 
+test('check names a range whose data went with the stores of its members', async () => {
+  const [range] = TOPOLOGY.ranges;
+  const of = (owed: readonly number[], lostBy?: number) => ({
+    ...TOPOLOGY,
+    ranges: [
+      { ...(range as RangeReport), owed, sinceUs: Date.now() * 1_000, ...(lostBy && { lostBy }) },
+    ],
+  });
+  const [first, second] = [
+    await serve(statusOf(1), of([], 1)),
+    await serve(statusOf(2), of([], 2)),
+  ];
+  const check = async (...nodes: string[]) =>
+    (await call('check', '--nodes', nodes.join(','), '--down-max', '1')).out;
+  expect(await check(first)).toBe('range 1: node 2 alone of 1 2 3 is there with its data\n');
+  expect(await check(first, second)).toContain('range 1: no member of 1 2 3 is there with its');
+  expect((await call('ranges', '--node', first)).out).toContain('1: they went with its store');
+});
+
 test('check names what passes a threshold', async () => {
   const node = await serve(statusOf(1));
   const failed = await call('check', '--nodes', `${node},127.0.0.1:1`);

@@ -45,6 +45,7 @@ describe('a complete command line', () => {
         { id: 3, host: 'c', port: 3 },
       ],
       bootstrap: true,
+      healStore: false,
       join: [],
       announcePeer: undefined,
       announceRedis: undefined,
