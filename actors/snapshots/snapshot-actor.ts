@@ -385,7 +385,8 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     if (executor === undefined) return this.#read({ type: 'EndedRead', token, chunk: undefined });
     const read = { group, token, from: from ?? undefined, bytesMax, replyTo };
     // The table is read while its group goes on: the replica knows whether the engine has all.
-    const replica = isMetaGroup(group) && from === null ? this.#options.replicaOf(group) : undefined;
+    const replica =
+      isMetaGroup(group) && from === null ? this.#options.replicaOf(group) : undefined;
     // It is asked for again.
     tellOrDrop<ReadEnded>(replica ?? executor, { type: 'ReadEnded', ...read });
   }

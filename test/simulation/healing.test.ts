@@ -85,7 +85,7 @@ test('stores are lost amid all other faults, while ranges are split', () => {
   const faults = { faultMix: { healStore: 60 }, faultEveryMsMax: 700, downMsMax: 600 };
   const calm = { clockJumps: false, setBackMsMax: 0, damage: false, away: undefined };
   const profile = { ...often, ...faults, ...calm };
-  for (const seed of [2, 6]) {
+  for (const seed of [14, 18]) {
     const options = { seed, nodes: 3, timeMs: 2_500, forwards: true, profile };
     const { violations, counts } = simulateSplitting(options);
     expect([seed, ...violations]).toEqual([seed]);

@@ -499,7 +499,9 @@ export class CommandStore {
       // One that this loop has added has no past.
       if (member.isRestored) continue;
       member.hasData ||= sequences.has(member.group.id);
-      this.#restored(member, sequences.get(member.group.id), nowMs);
+      // Where its parent has not ended in the engine yet, that does not know it, and begins it.
+      const flushed = sequences.get(member.group.id) ?? (member.hasData ? 0 : undefined);
+      this.#restored(member, flushed, nowMs);
       this.#tellEnd(member, nowMs);
     }
     this.#abandonJoined();

@@ -5,6 +5,9 @@ import type { StoreEffect } from '../../../../actors/accord/local/effects.ts';
 import { encodeRecord, type JournalRecord } from '../../../../actors/accord/local/journal.ts';
 import { encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
+import { WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
+import { Flags } from '../../../../actors/accord/primitives/timestamp.ts';
+import { encodeSuccessors } from '../../../../actors/accord/topology/close-body.ts';
 import { Group, type GroupDescriptor } from '../../../../actors/accord/topology/group.ts';
 import { Forgotten } from '../../../../actors/log/forgotten.ts';
 import { firstGroup } from '../first-group.ts';
@@ -16,9 +19,9 @@ const TABLE: GroupDescriptor = {
   machine: 'meta',
 };
 
-function stored(records: readonly JournalRecord[]) {
+function stored(records: readonly JournalRecord[], { id }: GroupDescriptor = GROUP) {
   return records.map((record, index) => {
-    const { type, parts } = encodeRecord(GROUP.id, record);
+    const { type, parts } = encodeRecord(id, record);
     return { lsn: index + 1, type, payload: Buffer.concat(parts) };
   });
 }
@@ -36,17 +39,28 @@ function applied(times: readonly number[], first: number): JournalRecord[] {
   });
 }
 
-function begun(records: readonly JournalRecord[]): CommandStore {
+const LOST = { flushed: [], lost: [GROUP.id] };
+
+type Found = Parameters<CommandStore['restore']>[0];
+
+function begun(
+  found: Found,
+  engine: Omit<Parameters<CommandStore['executorReady']>[0], 'generation'> = LOST,
+): CommandStore {
   const clock = new HybridClock({ node: 3, store: 0, nowUs: () => 9_000, reserveUs: 1_000_000 });
   const store = new CommandStore({
     ...{ self: 3, groups: [new Group(GROUP)], clock, random: () => 0.5, startedMs: 0, nowMs: 1 },
     connected: new Set([1, 2]),
     limits: { retainedBytesMax: 1e9, unloggedBytesMax: 1e9 },
   });
-  store.restore([{ group: GROUP.id, records: stored(records) }], 1);
+  store.restore(found, 1);
   store.restored(0, 1);
-  store.executorReady({ generation: 1, flushed: [], lost: [GROUP.id] }, 1);
+  store.executorReady({ generation: 1, ...engine }, 1);
   return store;
+}
+
+function lostWith(records: readonly JournalRecord[]): CommandStore {
+  return begun([{ group: GROUP.id, records: stored(records) }]);
 }
 
 function turn(store: CommandStore): readonly StoreEffect[] {
@@ -63,7 +77,7 @@ function executed(effects: readonly StoreEffect[]): number[] {
 const SETTLED: JournalRecord = { type: 'RedundantBefore', before: at(500) };
 
 test('it is told of, before it takes part, and executes nothing', () => {
-  const store = begun(applied([300, 400], 7));
+  const store = lostWith(applied([300, 400], 7));
   const effects = turn(store);
   const types = effects.map(({ type }) => type);
   expect(effects).toContainEqual({ type: 'Lacks', group: GROUP.id });
@@ -73,14 +87,14 @@ test('it is told of, before it takes part, and executes nothing', () => {
 });
 
 test('it votes all the same', () => {
-  const store = begun([]);
+  const store = lostWith([]);
   turn(store);
   store.handle(GROUP.id, 1, preAccept(at(800)), 1);
   expect(turn(store).some(({ type }) => type === 'Append')).toBe(true);
 });
 
 test('data that came in are followed by what was applied later alone', () => {
-  const store = begun([...applied([300, 400, 450], 7), SETTLED]);
+  const store = lostWith([...applied([300, 400, 450], 7), SETTLED]);
   turn(store);
   store.findPlace(GROUP.id, at(400));
   expect(turn(store)).toContainEqual({ type: 'Place', group: GROUP.id, sequence: 8 });
@@ -89,7 +103,7 @@ test('data that came in are followed by what was applied later alone', () => {
 });
 
 test('a place is told when all that is as old is settled here', () => {
-  const store = begun([...applied([300, 400], 7), SETTLED]);
+  const store = lostWith([...applied([300, 400], 7), SETTLED]);
   turn(store);
   store.findPlace(GROUP.id, at(600));
   expect(turn(store).some(({ type }) => type === 'Place')).toBe(false);
@@ -100,7 +114,7 @@ test('a place is told when all that is as old is settled here', () => {
 });
 
 test('what lies before something that was forgotten is part of the data', () => {
-  const store = begun([...applied([410], 7), ...applied([440, 450], 9), SETTLED]);
+  const store = lostWith([...applied([410], 7), ...applied([440, 450], 9), SETTLED]);
   turn(store);
   store.findPlace(GROUP.id, at(400));
   expect(turn(store)).toContainEqual({ type: 'Place', group: GROUP.id, sequence: 8 });
@@ -113,4 +127,31 @@ test('a log that has forgotten nothing brings all of it back', () => {
   const [mark] = stored([{ type: 'DurableBefore', before: at(200) }]);
   if (mark !== undefined) forgotten.note(mark);
   expect(forgotten.among([GROUP, TABLE])).toEqual([GROUP]);
+});
+
+/** The generation has ended with its only transaction. */
+function closed(generation: number, hlc: number) {
+  const group = { ...GROUP, id: { range: 1, generation } };
+  const successors = [{ ...GROUP, id: { range: 1, generation: generation + 1 } }];
+  const id = { ...at(hlc), flags: Flags.WRITE | Flags.CLOSE };
+  const body = encodeSuccessors(successors);
+  const records = stored(
+    [
+      { type: 'Defined', id, participants: WHOLE_STORE, body },
+      { type: 'Stable', id, executeAt: id, deps: [] },
+      { type: 'Applied', id, sequence: 1 },
+      { type: 'Ended', close: id, executeAt: id, successors },
+    ],
+    group,
+  );
+  return { group: group.id, records };
+}
+
+test('an engine that does not know the ends of several generations is told of all of them', () => {
+  const flushed = [{ group: GROUP.id, sequence: 0 }];
+  const store = begun([closed(1, 400), closed(2, 500)], { flushed, lost: [] });
+  const closes = turn(store).flatMap((effect) =>
+    effect.type === 'Execute' ? [effect.group.generation] : [],
+  );
+  expect(closes).toEqual([1, 2]);
 });
