@@ -54,8 +54,7 @@ export const HEALING_MUTANTS: readonly Mutant[] = [
     replace: 'return sequence >= flushedSequence;',
     why: 'what all have forgotten is missing in the table that is handed out',
     budgetSeeds: 1,
-    mayLive: true,
-    config: HEALING,
+    config: LOST,
   },
   {
     name: 'one_that_waits_holds_up_others',

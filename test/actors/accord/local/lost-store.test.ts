@@ -154,4 +154,7 @@ test('an engine that does not know the ends of several generations is told of al
     effect.type === 'Execute' ? [effect.group.generation] : [],
   );
   expect(closes).toEqual([1, 2]);
+  expect(store.isFlushed(GROUP.id)).toBe(false);
+  store.executorFlushed([{ group: GROUP.id, sequence: 1 }]);
+  expect(store.isFlushed(GROUP.id)).toBe(true);
 });
