@@ -21,6 +21,9 @@ interface JoinsOptions {
 }
 
 const ASK_MS = 300;
+/** After so many tries each pause is twice as long as the one before, so often. */
+const TRIES_FAST = 10;
+const DOUBLED_MAX = 5;
 
 export class Joins {
   readonly #options: JoinsOptions;
@@ -35,7 +38,7 @@ export class Joins {
   }
 
   /** One after the other: the first to ask has the first id. */
-  #ask(joiner: number): void {
+  #ask(joiner: number, tries = 0): void {
     const { rng, scheduler, nodes, joiners, count } = this.#options;
     if (joiner >= joiners) return;
     const members = nodes.slice(0, nodes.length - joiners);
@@ -50,7 +53,9 @@ export class Joins {
     const asked = all[Math.floor(rng.next() * all.length)]?.node;
     const command = { type: 'Join', joinId: nameOf(joiner), ...placeOf(node.id) } as const;
     asked?.changeTopology(command, () => undefined);
-    scheduler.after(rng.next() * ASK_MS, () => this.#ask(joiner));
+    const doubled = Math.min(Math.max(0, tries - TRIES_FAST), DOUBLED_MAX);
+    const pauseMs = rng.next() * ASK_MS * 2 ** doubled;
+    scheduler.after(pauseMs, () => this.#ask(joiner, tries + 1));
   }
 
   #joined(joiner: number): boolean {
