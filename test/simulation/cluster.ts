@@ -477,6 +477,8 @@ export class SimulatedCluster {
     this.#checkKept();
     for (const workload of this.workloads) workload.readAll();
     this.#runFor(2_000);
+    // A node that is there for long by now comes back into the electorates, at any time.
+    this.#settle();
     if (this.violations.length > 0) return;
     for (const node of this.nodes) {
       const restarts = node.node?.system.counters.restarts ?? 0;
