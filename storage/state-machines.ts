@@ -529,10 +529,25 @@ export class StateMachines {
     return older.map(({ group }) => group.id);
   }
 
-  /** Its data are not taken any more. */
-  giveUp(group: GroupId): void {
-    this.#installations.delete(group);
-    this.#abandoned.set(group, true);
+  /**
+   * The data of the group are not taken any more; what has come of them goes when others of its
+   * slots come. Those of older groups that were abandoned for its sake go now. `done` as of `divide`.
+   */
+  giveUp(group: GroupSlots, done: (error: EngineError | undefined) => void): void {
+    this.#installations.delete(group.id);
+    this.#abandoned.set(group.id, true);
+    const needless = this.#engine.groups.filter((other) => {
+      const isVoid = other.phase === 'open' && this.#abandoned.has(other.id);
+      const isOlder = other.id.generation < group.id.generation;
+      return isOlder && (isVoid || other.phase === 'partial') && shareSlots(other, group);
+    });
+    if (needless.length === 0) return done(undefined);
+    this.#flushing = true;
+    const batches = needless.map((other) => this.#removal(other));
+    this.#engine.commit(batches, (error) => {
+      this.#flushing = false;
+      done(error);
+    });
   }
 
   isAbandoned(group: GroupId): boolean {

@@ -53,7 +53,7 @@ export class GroupData {
   /** Chunks, and tables; each goes to the engine by itself. */
   readonly #installs: (Install | InstallTable)[] = [];
   readonly #toDrop: GroupId[] = [];
-  readonly #toGiveUp: GroupId[] = [];
+  readonly #toGiveUp: GroupSlots[] = [];
   /** The end of the table that comes in: its place in the order is asked for. */
   #placing: Install | undefined;
 
@@ -102,18 +102,22 @@ export class GroupData {
     const install = this.#installs.shift();
     if (install !== undefined) this.#install(install);
     if (machines.flushing) return true;
-    for (const group of this.#toGiveUp.splice(0)) this.#giveUp(group);
+    const needless = this.#toGiveUp.shift();
+    if (needless !== undefined) this.#giveUp(needless);
+    if (machines.flushing) return true;
     const left = this.#toDrop.shift();
     if (left === undefined) return false;
     machines.dropEnded(left, committed);
     return machines.flushing;
   }
 
-  /** The rows that have come go when others of its slots come. */
-  #giveUp(group: GroupId): void {
-    if (this.#isOpen(group)) return;
-    this.#options.machines.giveUp(group);
-    this.#options.replica.send({ type: 'GaveUp', group });
+  /** Its join has made void what was here of its slots. */
+  #giveUp(group: GroupSlots): void {
+    if (this.#isOpen(group.id)) return;
+    const { machines, begun, committed, replica } = this.#options;
+    begun(machines.abandonOlder(group));
+    machines.giveUp(group, committed);
+    replica.send({ type: 'GaveUp', group: group.id });
   }
 
   /** It has all its data, or had them once. */

@@ -182,7 +182,7 @@ export type ExecutorMessage =
   /** The data of a group that this node has left are not needed any more. */
   | { readonly type: 'DropEnded'; readonly group: GroupId }
   /** It was left before its data came; answered with `GaveUp`, unless they are here by now. */
-  | { readonly type: 'GiveUp'; readonly group: GroupId }
+  | { readonly type: 'GiveUp'; readonly group: GroupSlots }
   /** Looks for keys that are past their deadline by so much. */
   | { readonly type: 'FindExpired'; readonly group: GroupId; readonly pastMs: number }
   | { readonly type: 'Tick' };

@@ -460,7 +460,7 @@ export class CommandStore {
   #giveUp(): void {
     for (const member of this.#groups.all()) {
       if (member.hasData || !this.#isLeft(member)) continue;
-      this.#effects.push({ type: 'GiveUp', group: member.group.id });
+      this.#effects.push({ type: 'GiveUp', group: member.group });
     }
   }
 

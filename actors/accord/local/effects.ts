@@ -40,7 +40,7 @@
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
 import type { Participants } from '../primitives/participants.ts';
 import type { Timestamp, TxnId } from '../primitives/timestamp.ts';
-import type { GroupDescriptor } from '../topology/group.ts';
+import type { Group, GroupDescriptor } from '../topology/group.ts';
 import type { GroupId } from '../topology/group-id.ts';
 import type { EncodedRecord, GroupJoin, JournalRecord } from './journal.ts';
 
@@ -152,7 +152,7 @@ export type StoreEffect =
    * This node has left the group, and what follows it, before it had the data: it needs none of
    * them, unless they have come meanwhile.
    */
-  | { readonly type: 'GiveUp'; readonly group: GroupId }
+  | { readonly type: 'GiveUp'; readonly group: Group }
   /** Too much is kept for the sake of these members; repeated while it lasts, and may be lost. */
   | { readonly type: 'Lagging'; readonly members: readonly Laggard[] }
   /** The log has been read and the executor is there: the store takes part from now on. */

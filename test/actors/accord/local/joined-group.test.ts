@@ -158,7 +158,7 @@ test('a group that it leaves before its data come is given up, and forgotten', (
   const node = new Node();
   node.join();
   node.take(stable(300));
-  const gone = { type: 'GiveUp', group: GROUP.id };
+  const gone = expect.objectContaining({ type: 'GiveUp' });
   expect(node.take(leave(900))).toContainEqual(gone);
   const effects = node.restart();
   expect(effects).toContainEqual(gone);
@@ -185,5 +185,5 @@ test('data that come as it leaves are not given up', () => {
   node.store.executorFlushed([{ group: GROUP.id, sequence: 0 }]);
   const effects = node.take(leave(900));
   expect(executed(effects)).toEqual([900]);
-  expect(effects).not.toContainEqual({ type: 'GiveUp', group: GROUP.id });
+  expect(effects).not.toContainEqual(expect.objectContaining({ type: 'GiveUp' }));
 });
