@@ -531,7 +531,8 @@ export class StateMachines {
 
   /**
    * The data of the group are not taken any more; what has come of them goes when others of its
-   * slots come. Those of older groups that were abandoned for its sake go now. `done` as of `divide`.
+   * slots come. Those of older groups that were abandoned for its sake go now. `done` as of
+   * `divide`.
    */
   giveUp(group: GroupSlots, done: (error: EngineError | undefined) => void): void {
     this.#installations.delete(group.id);

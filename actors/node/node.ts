@@ -637,8 +637,10 @@ export class Node {
     for (const group of this.#open) {
       const { id, fromSlot, toSlot } = group;
       if (this.#storeOf.has(id) && !this.#hasMovedAway(topology, group)) continue;
-      const end = endIn(topology, { id, fromSlot, toSlot });
-      if (end !== undefined) this.#ended(undefined, { type: 'Ended', group: id, ...end });
+      // Of those that have ended of late each step is known.
+      const end = ended.find((other) => isSameGroup(other.group, id));
+      const known = end ?? endIn(topology, { id, fromSlot, toSlot });
+      if (known !== undefined) this.#ended(undefined, { type: 'Ended', ...known, group: id });
     }
   }
 

@@ -202,6 +202,7 @@ export class Store {
           this.toCoordinator.send({ type: 'Lacks', group });
         },
         ended: (end) => this.#parts.ended(this, end),
+        ends: this.#parts.ends,
         lagging: this.#parts.lagging,
         contradicted,
         observe: observer,

@@ -47,6 +47,8 @@ interface ReplicaOptions {
   readonly lacks: (group: GroupId) => void;
   /** A group of the store has ended: the whole node is to know. */
   readonly ended: (end: EndOfGroup) => void;
+  /** All that have ended so far, of the whole node. */
+  readonly ends: () => readonly EndOfGroup[];
   readonly lagging: (members: readonly Laggard[]) => void;
   /** A message of this node denies a durable fact. */
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
@@ -100,6 +102,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       nowMs: this.#nowMs(),
       connected: options.connected(),
       limits,
+      ends: options.ends,
       watch: options.observe.watchStore?.(),
     });
     context.watch(options.wal as ActorRef<never>, (exit) => ({ type: 'WalGone', exit }));

@@ -7,8 +7,8 @@ import type { FlushedGroup } from '../../../storage/state-machines.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import { boundAt, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
 import { Group, type GroupDescriptor, goesOnIn } from '../topology/group.ts';
-import { type GroupId, GroupMap, shareSlots } from '../topology/group-id.ts';
-import type { Effect, StoreEffect, Watermarks } from './effects.ts';
+import { type GroupId, GroupMap, isSameGroup, shareSlots } from '../topology/group-id.ts';
+import type { Effect, EndOfGroup, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
 import { BrokenInvariant } from './invariants.ts';
 import {
@@ -37,6 +37,8 @@ interface CommandStoreOptions {
   /** Peers whose links are up as this store begins. */
   readonly connected: ReadonlySet<number>;
   readonly limits: CommandStoreLimits;
+  /** All ends of groups that the node knows of. */
+  readonly ends?: (() => readonly EndOfGroup[]) | undefined;
   readonly watch?: StoreWatch | undefined;
 }
 
@@ -180,7 +182,18 @@ export class CommandStore {
       ended?.successors.every((successor) => {
         if (successor.owed?.includes(node) === true) return true;
         const here = this.#groups.get(successor.id);
-        return here !== undefined && this.#passesOver(here.replica, here.group, node);
+        if (here !== undefined) return this.#passesOver(here.replica, here.group, node);
+        return this.#owedLater(successor.id, node);
+      }) ?? false
+    );
+  }
+
+  /** The same of a group that this node has left before: others have told of its end. */
+  #owedLater(group: GroupId, node: number): boolean {
+    const end = this.#options.ends?.().find((other) => isSameGroup(other.group, group));
+    return (
+      end?.successors.every(({ id, owed }) => {
+        return owed?.includes(node) === true || this.#owedLater(id, node);
       }) ?? false
     );
   }

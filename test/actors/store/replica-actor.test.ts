@@ -85,6 +85,7 @@ class Bench {
         joined: () => undefined,
         lacks: () => undefined,
         ended: () => undefined,
+        ends: () => [],
         lagging: () => undefined,
         clock,
         startedMs,

@@ -1,7 +1,7 @@
 /** A group of which a node became a member later: it votes at once, and executes with its data. */
 import { expect, test } from 'vitest';
 import { CommandStore } from '../../../../actors/accord/local/command-store.ts';
-import type { StoreEffect } from '../../../../actors/accord/local/effects.ts';
+import type { EndOfGroup, StoreEffect } from '../../../../actors/accord/local/effects.ts';
 import { groupOfRecord } from '../../../../actors/accord/local/journal.ts';
 import type { ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
 import { encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
@@ -22,6 +22,8 @@ type Stored = Parameters<CommandStore['restore']>[0][number]['records'][number];
 class Node {
   readonly log: Stored[] = [];
   readonly #groups: readonly Group[];
+  /** As the topology tells of them. */
+  readonly ends: EndOfGroup[] = [];
   store: CommandStore;
 
   constructor(groups: readonly Group[] = []) {
@@ -35,6 +37,7 @@ class Node {
       ...{ self: 4, groups: this.#groups, clock, random: () => 0.5, startedMs: 0, nowMs: 1 },
       connected: new Set([1, 2]),
       limits: { retainedBytesMax: 1e9, unloggedBytesMax: 1e9 },
+      ends: () => this.ends,
     });
     const groups = this.log.map(({ payload }) => groupOfRecord(payload));
     const names = [...new Set(groups.map(groupKey))];
@@ -141,11 +144,12 @@ test('an older group of its slots has no part in anything, also after a restart'
   expect(votes(node.take(preAccept(at(800))))).toMatchObject([{ vote: { hlc: 800 } }]);
 });
 
+const NEXT = { ...firstGroup([1, 2, 3], [1, 2, 3]), id: { range: 1, generation: 3 } };
+
 /** Of the group, which goes on without this node. */
 function leave(hlc: number): ReplicaMessage {
   const id = { ...at(hlc), flags: Flags.WRITE | Flags.CLOSE };
-  const next = { ...firstGroup([1, 2, 3], [1, 2, 3]), id: { range: 1, generation: 3 } };
-  const body = encodeSuccessors([next]);
+  const body = encodeSuccessors([NEXT]);
   return { type: 'Stable', id, executeAt: id, deps: encodeDeps([]), slots: null, body };
 }
 
@@ -186,4 +190,25 @@ test('data that come as it leaves are not given up', () => {
   const effects = node.take(leave(900));
   expect(executed(effects)).toEqual([900]);
   expect(effects).not.toContainEqual(expect.objectContaining({ type: 'GiveUp' }));
+});
+
+test('a group that it has left is forgotten without members that were passed over later', () => {
+  const node = new Node();
+  node.join();
+  node.store.executorFlushed([{ group: GROUP.id, sequence: 0 }]);
+  node.take(leave(900));
+  node.store.executorFlushed([{ group: GROUP.id, sequence: 1 }]);
+  const [mark, ids] = [at(5_000_000), encodeDeps([])];
+  node.take({ type: 'AppliedList', base: mark, before: mark, ids });
+  let nowMs = 0;
+  const later = (): unknown => {
+    nowMs += 10_000_000;
+    node.store.tick(nowMs);
+    node.turn();
+    return kept(node);
+  };
+  expect(later()).toEqual([1]);
+  const after = { ...NEXT, id: { range: 1, generation: 4 }, owed: [1, 2] };
+  node.ends.push({ type: 'Ended', group: NEXT.id, executeAt: at(950), successors: [after] });
+  expect(later()).toEqual([0]);
 });
