@@ -634,24 +634,11 @@ export class Node {
     for (const end of this.#joins.missed(ended, this.#ownGroups())) {
       if (!this.#successors.has(end.group)) this.#ended(undefined, { type: 'Ended', ...end });
     }
-    for (const group of this.#open) {
-      const { id, fromSlot, toSlot } = group;
-      if (this.#storeOf.has(id) && !this.#hasMovedAway(topology, group)) continue;
-      // Of those that have ended of late each step is known.
-      const end = ended.find((other) => isSameGroup(other.group, id));
-      const known = end ?? endIn(topology, { id, fromSlot, toSlot });
-      if (known !== undefined) this.#ended(undefined, { type: 'Ended', ...known, group: id });
+    for (const { id, fromSlot, toSlot } of this.#open) {
+      if (this.#storeOf.has(id)) continue;
+      const end = endIn(topology, { id, fromSlot, toSlot });
+      if (end !== undefined) this.#ended(undefined, { type: 'Ended', group: id, ...end });
     }
-  }
-
-  /**
-   * It has moved away while this node was down, perhaps, and nobody of those that it knows is left:
-   * its clients must not wait until it comes to the end by itself.
-   */
-  #hasMovedAway({ ranges }: Topology, group: Group): boolean {
-    if (isMeta(group)) return false;
-    const { nodeId } = this.#parts;
-    return !ranges.some((range) => range.members.includes(nodeId) && shareSlots(range, group));
   }
 
   /**
@@ -659,9 +646,6 @@ export class Node {
    * node has joined may end before the node hears of the end of the one before it.
    */
   #ended(store: Store | undefined, end: EndOfGroup): void {
-    const isHere = store !== undefined && this.#storeOf.has(end.group);
-    if (isHere) this.#toSnapshots?.send(this.#endedHere(end));
-    // The topology may have said so first.
     if (this.#ends.some(({ group }) => isSameGroup(group, end.group))) return;
     this.#ends.push(end);
     const successors = end.successors.map((descriptor) => new Group(descriptor));
@@ -683,6 +667,7 @@ export class Node {
       if (store !== undefined && own.has(group)) this.#storeOf.set(group.id, store);
       this.#router.add(this.#routeOf(group));
     }
+    if (this.#storeOf.has(end.group)) this.#toSnapshots?.send(this.#endedHere(end));
     this.#abandonLeft();
     for (const group of this.#framedOf(successors)) this.#toQuorum?.send({ type: 'Begin', group });
     if (isOpen) this.#placement?.ended(end.group, successors.flatMap(follow).map(placed));

@@ -78,16 +78,6 @@ export const ABSENCE_MUTANTS: readonly Mutant[] = [
     config: JOINED,
   },
   {
-    name: 'waits_for_members_that_are_gone',
-    accordItem: 'ranges: the topology says where a range is that has moved away',
-    file: 'actors/node/node.ts',
-    find: 'if (this.#storeOf.has(id) && !this.#hasMovedAway(topology, group)) continue;',
-    replace: 'if (this.#storeOf.has(id)) continue;',
-    why: 'clients of a node that was down wait for a quorum of members that have all left',
-    budgetSeeds: 1,
-    config: { type: 'unit', file: 'test/simulation/absence.test.ts' },
-  },
-  {
     name: 'left_without_data_kept',
     accordItem: 'ranges: a node that leaves before the data come needs none of them',
     file: 'actors/accord/local/command-store.ts',

@@ -151,26 +151,3 @@ test('a new member that never had the data is replaced', () => {
   scenario.converge();
   expect(scenario.cluster.violations).toEqual([]);
 }, 60_000);
-
-test('a range that has moved away while its member was down is found elsewhere', () => {
-  const scenario = clusterOf(5);
-  write(scenario, 5);
-  scenario.node(3).crash();
-  scenario.run(1_000);
-  write(scenario, 20);
-  expect(rangeOf(scenario).absent).toEqual([3]);
-  move(scenario, 3, 4);
-  runUntilWhole(scenario);
-  move(scenario, 1, 5);
-  runUntilWhole(scenario);
-  expect(rangeOf(scenario)).toMatchObject({ members: [2, 4, 5], owed: [] });
-  // Of those that node 3 knows as members nobody is there.
-  for (const id of [1, 2]) scenario.node(id).crash();
-  scenario.node(3).start();
-  scenario.run(3_000);
-  expect(scenario.answerTo(3, 'GET', 'k19')).toBe(`${VALUE}19`);
-  expect(scenario.answerTo(3, 'SET', 'k19', 'new')).toBe('OK');
-  scenario.node(2).start();
-  scenario.run(2_000);
-  expect(scenario.answerTo(2, 'GET', 'k19')).toBe('new');
-}, 60_000);
