@@ -311,7 +311,10 @@ export class Splits {
     const left = ranges.find(({ id, members }) => {
       return members.includes(leaving) && (this.#options.movesMeta === true || !isMetaGroup(id));
     });
-    return left && `node ${leaving} leaves, and has range ${groupKey(left.id)}`;
+    const stay = nodes.filter(({ state }) => state === 'active').map(({ id }) => id);
+    // People have asked too many of them to leave: the range has nowhere to go.
+    if (left === undefined || stay.every((id) => left.members.includes(id))) return undefined;
+    return `node ${leaving} leaves, and has range ${groupKey(left.id)}`;
   }
 }
 
