@@ -38,8 +38,7 @@ export interface Departure {
   readonly node: number;
   /** Ranges of which it is a member. */
   readonly left: number;
-  /** The meta group is range 0. */
-  /** `to` is absent where nobody takes its place. */
+  /** The meta group is range 0; `to` is absent where no node takes its place. */
   readonly moving: readonly { readonly range: number; readonly to?: number | undefined }[];
   /** These do not go on by themselves. */
   readonly stuck: readonly { readonly range: number; readonly why: string }[];

@@ -145,8 +145,9 @@ export interface NodeLimits {
   /** Replies that wait until their connections take them; see `running-executor.ts`. */
   readonly heldReplyBytesMax?: number;
   readonly heldEventsMax?: number;
-  /** KEYS that are listed at a time, and keys that may change ahead of each. */
+  /** Keys that KEYS and the like may look at in a block or a script over several ranges. */
   readonly keysInUnitMax?: number;
+  /** KEYS that are listed at a time, and keys that may change ahead of each. */
   readonly listingsMax?: number;
   readonly viewChangesMax?: number;
   /** Commands that an executor applies without a pause; see `running-executor.ts`. */

@@ -113,7 +113,7 @@ export function markStore(directory: string, storeId: string): void {
   syncDirectory(dirname(directory));
 }
 
-/** A start that may begin the store anew finds the note; putting the store back removes it. */
+/** A start that may begin the store anew finds the note. It goes with the store's directory. */
 export function noteDamage(directory: string, what: string): void {
   writeFileSync(join(directory, DAMAGE_NOTE), `${what}\n`, { mode: FILE_MODE });
 }
