@@ -101,6 +101,7 @@ export class Joins<Store> {
 
   /** The data of the group went with the store that was here before. */
   loses(group: GroupId): void {
+    this.#without.delete(group);
     this.#lost.set(group, true);
   }
 

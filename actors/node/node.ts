@@ -798,6 +798,8 @@ export class Node {
    */
   #lacks(group: GroupId): void {
     this.#joins.loses(group);
+    // The data of its beginning do not suffice where it was joined.
+    this.#toSnapshots?.send({ type: 'Abandon', group });
     const table = this.#lostTable();
     if (table !== undefined) this.#toSnapshots?.send({ type: 'Fetch', ...table });
     this.#parts.observer.dataLost?.(group);

@@ -887,10 +887,11 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #refused(group: GroupId, id: TxnId): void {
     const key = keyOf(id);
     const work = this.#groups.get(group);
-    if (work?.closing !== undefined && equal(work.closing.id, id)) {
-      const { begunMs, waitMs } = work.closing;
+    const { closing } = work ?? {};
+    if (work !== undefined && closing?.id !== undefined && equal(closing.id, id)) {
       // The first one is repeated at once.
-      work.closing = { id, waitMs, begunMs: begunMs - this.#options.commandTimeoutMs };
+      const begunMs = closing.begunMs - this.#options.commandTimeoutMs;
+      work.closing = { id: undefined, waitMs: closing.waitMs, begunMs };
     }
     for (const pending of this.#transactions.get(key)?.pendings ?? []) {
       this.#fail(pending, REFUSED.invalidated);

@@ -5,7 +5,7 @@
 import type { GroupSlots } from '../../storage/engine.ts';
 import type { EngineError } from '../../storage/errors.ts';
 import type { StateMachines } from '../../storage/state-machines.ts';
-import { type GroupId, isMetaGroup, isSameGroup } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, isMetaGroup } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
 import {
@@ -54,8 +54,8 @@ export class GroupData {
   readonly #installs: (Install | InstallTable)[] = [];
   readonly #toDrop: GroupId[] = [];
   readonly #toGiveUp: GroupSlots[] = [];
-  /** The end of the table that comes in: its place in the order is asked for. */
-  #placing: Install | undefined;
+  /** The end of a table that comes in: its place in the order is asked for. */
+  readonly #placing = new GroupMap<Install>();
 
   constructor(options: GroupDataOptions) {
     this.#options = options;
@@ -80,9 +80,9 @@ export class GroupData {
       case 'InstallDone':
         return this.#installDone(message);
       case 'PlaceFound': {
-        const end = this.#placing;
-        this.#placing = undefined;
-        if (end === undefined || !isSameGroup(end.group.id, message.group)) return;
+        const end = this.#placing.get(message.group);
+        this.#placing.delete(message.group);
+        if (end === undefined) return;
         const rest = { isFirst: false, bytes: NO_BYTES, sequence: message.sequence };
         this.#installs.push({ ...end, ...rest });
         return;
@@ -134,8 +134,10 @@ export class GroupData {
     if (isVoid) return tell(replyTo, group.id, 'failed');
     const isTable = install.type === 'InstallTable';
     if (isTable || install.isFirst) begun(machines.abandonOlder(group));
-    this.#placing = isTable || !isToBePlaced(install) ? undefined : install;
-    const isLast = isTable || (this.#placing === undefined && install.description !== undefined);
+    const isPlaced = !isTable && isToBePlaced(install);
+    if (isPlaced) this.#placing.set(group.id, install);
+    else this.#placing.delete(group.id);
+    const isLast = isTable || (!isPlaced && install.description !== undefined);
     const done = (error: EngineError | undefined): void => {
       const failure = failureOf(error);
       // Refused only when this incarnation has ended; the sender begins anew.
@@ -150,7 +152,7 @@ export class GroupData {
     if (failure?.code === 'HOLO_STORE_DISK_FULL') this.#options.onDiskFull();
     if (failure !== undefined) return tell(replyTo, group.id, 'failed');
     const { machines, opened, replica } = this.#options;
-    const { description } = this.#placing ?? {};
+    const { description } = this.#placing.get(group.id) ?? {};
     if (description !== undefined) {
       const at = machines.lastChangeIn(group.id, description);
       return replica.send({ type: 'FindPlace', group: group.id, at });

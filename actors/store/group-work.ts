@@ -19,7 +19,9 @@ export class GroupWork {
   /** Read barriers under way. */
   barriers = 0;
   /** The last proposal to end it, when it was begun, and how long the next one waits. */
-  closing: { readonly id: TxnId; readonly begunMs: number; readonly waitMs: number } | undefined;
+  closing:
+    | { readonly id: TxnId | undefined; readonly begunMs: number; readonly waitMs: number }
+    | undefined;
 
   constructor(
     group: Group,

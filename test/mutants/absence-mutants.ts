@@ -78,6 +78,16 @@ export const ABSENCE_MUTANTS: readonly Mutant[] = [
     config: JOINED,
   },
   {
+    name: 'joined_store_lost_begins_anew',
+    accordItem: 'ranges: a lost store is no reason to begin with older data',
+    file: 'actors/accord/local/command-store.ts',
+    find: '(replica.joined === undefined || hadData(replica))',
+    replace: 'replica.joined === undefined',
+    why: 'a node serves the data of the beginning without what its log has forgotten since',
+    budgetSeeds: 1,
+    config: JOINED,
+  },
+  {
     name: 'left_without_data_kept',
     accordItem: 'ranges: a node that leaves before the data come needs none of them',
     file: 'actors/accord/local/command-store.ts',

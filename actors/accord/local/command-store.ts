@@ -5,7 +5,7 @@
  */
 import type { FlushedGroup } from '../../../storage/state-machines.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
-import { boundAt, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
+import { boundAt, compare, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
 import { Group, type GroupDescriptor, goesOnIn } from '../topology/group.ts';
 import { type GroupId, GroupMap, isSameGroup, shareSlots } from '../topology/group-id.ts';
 import type { Effect, EndOfGroup, StoreEffect, Watermarks } from './effects.ts';
@@ -264,7 +264,7 @@ export class CommandStore {
     const { group, replica } = member;
     member.isRestored = true;
     this.#groups.touch(member);
-    const isLost = !member.hasData && replica.joined === undefined;
+    const isLost = !member.hasData && (replica.joined === undefined || hadData(replica));
     const isLacking = isLost && replica.ended === undefined;
     if (isLacking) this.#effects.push({ type: 'Lacks', group: group.id });
     this.#guard(() => replica.restored(flushedSequence, nowMs));
@@ -744,6 +744,12 @@ export class CommandStore {
       strays: this.#strays,
     };
   }
+}
+
+/** Of a group that was joined: it has forgotten what followed its beginning. */
+function hadData({ joined, ended, view }: Replica): boolean {
+  if (joined === undefined || ended !== undefined) return false;
+  return compare(view.durableBefore, boundAt(joined.floor.hlc + 1)) > 0;
 }
 
 type SendEffect = Extract<StoreEffect, { readonly type: 'Send' }>;

@@ -212,3 +212,22 @@ test('a group that it has left is forgotten without members that were passed ove
   node.ends.push({ type: 'Ended', group: NEXT.id, executeAt: at(950), successors: [after] });
   expect(later()).toEqual([0]);
 });
+
+test('with the data lost that it had it does not begin with those of the beginning', () => {
+  const node = new Node();
+  node.join();
+  node.store.executorFlushed([{ group: GROUP.id, sequence: 0 }]);
+  node.take(stable(300));
+  const lacks = { type: 'Lacks', group: GROUP.id };
+  expect(node.restart()).not.toContainEqual(lacks);
+  node.store.executorFlushed([{ group: GROUP.id, sequence: 1 }]);
+  const mark = at(5_000_000);
+  const nothing = { ids: encodeDeps([]), retains: false, asks: false };
+  node.take({ type: 'AppliedList', base: at(100), before: mark, ids: encodeDeps([at(300)]) });
+  const hint = { type: 'AppliedHint', redundantBefore: mark, ...nothing } as const;
+  for (const from of [1, 2]) node.take(hint, GROUP.id, from);
+  node.store.tick(10_000_000);
+  node.turn();
+  expect(kept(node)).toEqual([0]);
+  expect(node.restart()).toContainEqual(lacks);
+});
