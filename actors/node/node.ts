@@ -181,7 +181,7 @@ export class Node {
   #toTopology: Outlet<TopologyActorMessage> | undefined;
   readonly #fullParts = new Set<string>();
   /** Groups that have ended. */
-  readonly #ends: EndOfGroup[] = [];
+  readonly #ends = new GroupMap<EndOfGroup>();
   /** By group: what followed it. */
   readonly #successors = new GroupMap<readonly Group[]>();
   /** Groups of which this node became a member later. */
@@ -502,7 +502,7 @@ export class Node {
           form: () => (this.#mayForm(startedMs) ? form : undefined),
           state: () => this.topology.state,
           isMember: () => this.#isOfMeta(),
-          endOf: (group) => this.#ends.find((end) => isSameGroup(end.group, group))?.executeAt,
+          endOf: (group) => this.#ends.get(group)?.executeAt,
           hasData: (group, node) => this.#joins.hasData(group, node),
           lagging: () => this.#reports.current('lagging', clock.monotonicMs()),
           lacking: () => this.#reports.current('lacking', clock.monotonicMs()),
@@ -646,8 +646,8 @@ export class Node {
    * node has joined may end before the node hears of the end of the one before it.
    */
   #ended(store: Store | undefined, end: EndOfGroup): void {
-    if (this.#ends.some(({ group }) => isSameGroup(group, end.group))) return;
-    this.#ends.push(end);
+    if (this.#ends.has(end.group)) return;
+    this.#ends.set(end.group, end);
     const successors = end.successors.map((descriptor) => new Group(descriptor));
     this.#successors.set(end.group, successors);
     const follow = (group: Group): readonly Group[] => followersOf(group, this.#successors);
@@ -850,7 +850,7 @@ export class Node {
             ...[this.#lostTable()].flatMap((table) => table ?? []),
           ],
           ended: () =>
-            this.#ends
+            [...this.#ends.values()]
               .filter(({ group }) => this.#storeOf.has(group))
               .map((end) => this.#endedHere(end)),
           donors: (group) => this.#donorsOf(group),
@@ -926,7 +926,9 @@ export class Node {
 
   /** Also those that have ended: they decide what is left. */
   #everKnown(): readonly Group[] {
-    const ended = this.#ends.flatMap(({ successors }) => successors.map((its) => new Group(its)));
+    const ended = [...this.#ends.values()].flatMap(({ successors }) =>
+      successors.map((its) => new Group(its)),
+    );
     return [...this.#first, ...ended];
   }
 
@@ -1006,7 +1008,8 @@ export class Node {
           handOn: (part) => this.#handOn(part),
           ended: (store, end) => this.#ended(store, end),
           lagging: (members) => this.#toSnapshots?.send({ type: 'Lagging', members }),
-          ends: () => this.#ends,
+          ends: () => this.#ends.values(),
+          endOf: (group) => this.#ends.get(group),
           bareOks: (group) => this.#slots.get(group),
           contradicted: (from, type, reason) =>
             this.#judge.refuse(from, type, 'contradiction', reason),

@@ -79,7 +79,9 @@ interface StoreParts {
   readonly joined: (store: Store, join: GroupJoin) => void;
   readonly handOn: (part: Part) => boolean;
   /** All that have ended so far, of the whole node. */
-  readonly ends: () => readonly EndOfGroup[];
+  readonly ends: () => Iterable<EndOfGroup>;
+  /** One of them. */
+  readonly endOf: (group: GroupId) => EndOfGroup | undefined;
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
   readonly onDiskFull: (full: boolean) => void;
   /** The cluster's table, where its group is here. */
@@ -202,7 +204,7 @@ export class Store {
           this.toCoordinator.send({ type: 'Lacks', group });
         },
         ended: (end) => this.#parts.ended(this, end),
-        ends: this.#parts.ends,
+        endOf: this.#parts.endOf,
         lagging: this.#parts.lagging,
         contradicted,
         observe: observer,

@@ -61,7 +61,7 @@ interface CoordinatorOptions {
   /** To a member of its groups, which are no more here; `false`: it may not, or there is none. */
   readonly handOn: (part: Part) => boolean;
   /** Those of them, and of their successors, that have ended so far, parents first. */
-  readonly ends: () => readonly EndOfGroup[];
+  readonly ends: () => Iterable<EndOfGroup>;
   readonly clock: HybridClock;
   readonly time: ClusterTime;
   readonly limits: Partial<CoordinatorLimits>;

@@ -13,8 +13,7 @@ import type { GroupJoin } from '../accord/local/journal.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import type { Group } from '../accord/topology/group.ts';
-import type { GroupId } from '../accord/topology/group-id.ts';
-import { groupKey } from '../accord/topology/group-id.ts';
+import { type GroupId, groupKey } from '../accord/topology/group-id.ts';
 import type { ReportDisk } from '../log/disk-health.ts';
 import type { WalMessage, WalSync } from '../log/wal-actor.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
@@ -47,8 +46,8 @@ interface ReplicaOptions {
   readonly lacks: (group: GroupId) => void;
   /** A group of the store has ended: the whole node is to know. */
   readonly ended: (end: EndOfGroup) => void;
-  /** All that have ended so far, of the whole node. */
-  readonly ends: () => readonly EndOfGroup[];
+  /** Of any group, as the whole node knows it. */
+  readonly endOf: (group: GroupId) => EndOfGroup | undefined;
   readonly lagging: (members: readonly Laggard[]) => void;
   /** A message of this node denies a durable fact. */
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
@@ -102,7 +101,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       nowMs: this.#nowMs(),
       connected: options.connected(),
       limits,
-      ends: options.ends,
+      endOf: options.endOf,
       watch: options.observe.watchStore?.(),
     });
     context.watch(options.wal as ActorRef<never>, (exit) => ({ type: 'WalGone', exit }));

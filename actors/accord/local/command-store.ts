@@ -7,7 +7,7 @@ import type { FlushedGroup } from '../../../storage/state-machines.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import { boundAt, compare, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
 import { Group, type GroupDescriptor, goesOnIn } from '../topology/group.ts';
-import { type GroupId, GroupMap, isSameGroup, shareSlots } from '../topology/group-id.ts';
+import { type GroupId, GroupMap, shareSlots } from '../topology/group-id.ts';
 import type { Effect, EndOfGroup, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
 import { BrokenInvariant } from './invariants.ts';
@@ -37,8 +37,8 @@ interface CommandStoreOptions {
   /** Peers whose links are up as this store begins. */
   readonly connected: ReadonlySet<number>;
   readonly limits: CommandStoreLimits;
-  /** All ends of groups that the node knows of. */
-  readonly ends?: (() => readonly EndOfGroup[]) | undefined;
+  /** Of any group, as the whole node knows it. */
+  readonly endOf?: ((group: GroupId) => EndOfGroup | undefined) | undefined;
   readonly watch?: StoreWatch | undefined;
 }
 
@@ -190,9 +190,8 @@ export class CommandStore {
 
   /** The same of a group that this node has left before: others have told of its end. */
   #owedLater(group: GroupId, node: number): boolean {
-    const end = this.#options.ends?.().find((other) => isSameGroup(other.group, group));
     return (
-      end?.successors.every(({ id, owed }) => {
+      this.#options.endOf?.(group)?.successors.every(({ id, owed }) => {
         return owed?.includes(node) === true || this.#owedLater(id, node);
       }) ?? false
     );
@@ -239,7 +238,7 @@ export class CommandStore {
   }
 
   #addJoined(joined: GroupJoin, nowMs: number): StoreGroup {
-    const floor = boundAt(joined.floor.hlc + 1);
+    const floor = above(joined.floor);
     return this.#add(new Group(joined.group), nowMs, floor, joined);
   }
 
@@ -247,7 +246,7 @@ export class CommandStore {
   #addSuccessors(member: StoreGroup, nowMs: number): void {
     const { ended } = member.replica;
     if (ended === undefined) return;
-    const floor = boundAt(ended.executeAt.hlc + 1);
+    const floor = above(ended.executeAt);
     for (const descriptor of ended.successors) {
       // Without data it joins the group like a new member.
       if (!goesOnIn(descriptor, this.#options.self)) continue;
@@ -746,10 +745,15 @@ export class CommandStore {
   }
 }
 
+/** The floor of what follows a Close that was executed then. */
+function above({ hlc }: Timestamp): Timestamp {
+  return boundAt(hlc + 1);
+}
+
 /** Of a group that was joined: it has forgotten what followed its beginning. */
 function hadData({ joined, ended, view }: Replica): boolean {
   if (joined === undefined || ended !== undefined) return false;
-  return compare(view.durableBefore, boundAt(joined.floor.hlc + 1)) > 0;
+  return compare(view.durableBefore, above(joined.floor)) > 0;
 }
 
 type SendEffect = Extract<StoreEffect, { readonly type: 'Send' }>;

@@ -85,7 +85,7 @@ class Bench {
         joined: () => undefined,
         lacks: () => undefined,
         ended: () => undefined,
-        ends: () => [],
+        endOf: () => undefined,
         lagging: () => undefined,
         clock,
         startedMs,

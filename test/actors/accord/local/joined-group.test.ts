@@ -9,7 +9,11 @@ import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.t
 import { Flags } from '../../../../actors/accord/primitives/timestamp.ts';
 import { encodeSuccessors } from '../../../../actors/accord/topology/close-body.ts';
 import { Group } from '../../../../actors/accord/topology/group.ts';
-import { type GroupId, groupKey } from '../../../../actors/accord/topology/group-id.ts';
+import {
+  type GroupId,
+  groupKey,
+  isSameGroup,
+} from '../../../../actors/accord/topology/group-id.ts';
 import { firstGroup } from '../first-group.ts';
 import { at, preAccept } from '../fixture.ts';
 
@@ -37,7 +41,7 @@ class Node {
       ...{ self: 4, groups: this.#groups, clock, random: () => 0.5, startedMs: 0, nowMs: 1 },
       connected: new Set([1, 2]),
       limits: { retainedBytesMax: 1e9, unloggedBytesMax: 1e9 },
-      ends: () => this.ends,
+      endOf: (group) => this.ends.find((end) => isSameGroup(end.group, group)),
     });
     const groups = this.log.map(({ payload }) => groupOfRecord(payload));
     const names = [...new Set(groups.map(groupKey))];
