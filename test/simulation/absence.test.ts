@@ -1,41 +1,18 @@
 /** A member that is away for so long that its group goes on without it, and what it gets later. */
 import { expect, test } from 'vitest';
-import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
-import { apply } from '../../actors/meta/apply.ts';
-import type { Form } from '../../actors/meta/meta-command.ts';
-import { groupsOf, type TopologyRange } from '../../actors/meta/topology.ts';
-import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
-import type { Profile } from './profile.ts';
-import { Scenario } from './scenario.ts';
+import type { TopologyRange } from '../../actors/meta/topology.ts';
+import { formedScenario, topologyOf } from './formed-scenario.ts';
+import type { Scenario } from './scenario.ts';
 
 const RETAINED_BYTES_MAX = 20_000;
 const VALUE = 'x'.repeat(20_000);
 
-function clusterOf(nodes: number, profile: Partial<Profile> = {}): Scenario {
-  const ids = Array.from({ length: nodes }, (_, at) => at + 1);
-  const form: Form = {
-    type: 'Form',
-    clusterId: '7'.repeat(32),
-    nodes: ids.map((id) => ({ id, host: `node-${id}`, port: id, behaviourMax: 1 })),
-    electorate: ids,
-    ...{ initialRanges: 1, replicationFactor: 3, rangesMax: 4, closingMax: 2, behaviourLevel: 1 },
-  };
-  const { state } = apply(undefined, form, ZERO);
-  if (state === undefined) throw new Error('the cluster cannot be formed');
-  const groups = groupsOf(state.topology).filter(({ machine }) => machine === 'keyspace');
-  const limits = {
-    ...{ retainedBytesMax: RETAINED_BYTES_MAX, unitWriteBytesMax: UNIT_WRITE_BYTES_MAX },
-    ...{ missedMs: 100, backMs: 200, durabilityEveryMs: 50, durabilityLagMs: 100 },
-  };
-  const options = { form, groups, forwards: true, splitEveryMs: 1_000 };
-  return new Scenario(nodes, { ...limits, damage: false, ...profile }, 1, options);
+function clusterOf(nodes: number): Scenario {
+  return formedScenario(nodes, { retainedBytesMax: RETAINED_BYTES_MAX });
 }
 
-/** As the node knows it that knows most. */
-function rangeOf({ cluster }: Scenario): TopologyRange {
-  const known = cluster.nodes.flatMap(({ node }) => node?.topology.state?.topology ?? []);
-  const [newest] = known.sort((a, b) => b.epoch - a.epoch);
-  const [range] = newest?.ranges ?? [];
+function rangeOf(scenario: Scenario): TopologyRange {
+  const [range] = topologyOf(scenario).ranges;
   if (range === undefined) throw new Error('no range');
   return range;
 }

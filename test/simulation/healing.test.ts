@@ -1,42 +1,10 @@
 /** A node whose store is gone while its log is there: it begins it anew, with the data of others. */
 import { expect, test } from 'vitest';
-import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
-import { apply } from '../../actors/meta/apply.ts';
-import type { Form } from '../../actors/meta/meta-command.ts';
-import { groupsOf, type Topology } from '../../actors/meta/topology.ts';
-import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
-import type { Profile } from './profile.ts';
-import { Scenario } from './scenario.ts';
+import { formedScenario, topologyOf } from './formed-scenario.ts';
+import type { Scenario } from './scenario.ts';
 import { simulateSplitting } from './splitting.ts';
 
 const VALUE = 'x'.repeat(20);
-
-function clusterOf(nodes: number, profile: Partial<Profile> = {}): Scenario {
-  const ids = Array.from({ length: nodes }, (_, at) => at + 1);
-  const form: Form = {
-    type: 'Form',
-    clusterId: '8'.repeat(32),
-    nodes: ids.map((id) => ({ id, host: `node-${id}`, port: id, behaviourMax: 1 })),
-    electorate: ids,
-    ...{ initialRanges: 1, replicationFactor: 3, rangesMax: 4, closingMax: 2, behaviourLevel: 1 },
-  };
-  const { state } = apply(undefined, form, ZERO);
-  if (state === undefined) throw new Error('the cluster cannot be formed');
-  const groups = groupsOf(state.topology).filter(({ machine }) => machine === 'keyspace');
-  const limits = { unitWriteBytesMax: UNIT_WRITE_BYTES_MAX };
-  const often = { missedMs: 100, backMs: 200, durabilityEveryMs: 50, durabilityLagMs: 100 };
-  const options = { form, groups, forwards: true, splitEveryMs: 1_000 };
-  const its = { ...limits, ...often, damage: false, flushes: false, databases: 1, ...profile };
-  return new Scenario(nodes, its, 1, options);
-}
-
-/** As the node knows it that knows most. */
-function topologyOf({ cluster }: Scenario): Topology {
-  const known = cluster.nodes.flatMap(({ node }) => node?.topology.state?.topology ?? []);
-  const [newest] = known.sort((a, b) => b.epoch - a.epoch);
-  if (newest === undefined) throw new Error('no topology');
-  return newest;
-}
 
 function write(scenario: Scenario, from: number, to: number): void {
   for (let at = from; at < to; at += 1) {
@@ -57,7 +25,7 @@ function heals(scenario: Scenario, id: number): void {
 }
 
 test('a node whose store is gone has all data again, and answers by others meanwhile', () => {
-  const scenario = clusterOf(3);
+  const scenario = formedScenario(3, { flushes: false, databases: 1 });
   write(scenario, 0, 20);
   // All of it is flushed and forgotten.
   scenario.run(6_000);
