@@ -162,7 +162,7 @@ export const SPLIT_MUTANTS: readonly Mutant[] = [
     name: 'accepts_below_the_floor',
     accordItem: 'ranges: a successor votes above its floor alone',
     file: `${CORE}local/command-store.ts`,
-    find: 'const floor = boundAt(ended.executeAt.hlc + 1);',
+    find: 'const floor = above(ended.executeAt);',
     replace: 'const floor = boundAt(1);',
     why: 'the order of a successor begins before the end of its parent',
     budgetSeeds: 1,
