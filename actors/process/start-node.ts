@@ -656,25 +656,24 @@ class ProductionNode implements RunningNode {
   }
 
   #end(code: number, reason: string): Promise<void> {
-    this.#stopping ??= this.#shutDown().finally(() => {
+    this.#stopping ??= this.#shutDown().finally(async () => {
       this.#keptTable.write();
-      this.#storage.close(code === EXIT_DATA_REFUSED);
+      const isRefused = code === EXIT_DATA_REFUSED;
+      await within(STOP_MS_MAX, (closed) => this.#storage.close(isRefused, closed));
       this.#settle({ code, reason });
     });
     return this.#stopping;
   }
 
   async #shutDown(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, STOP_MS_MAX);
+    await within(STOP_MS_MAX, (stopped) => {
       this.#node.stop((report) => {
-        clearTimeout(timer);
         if (!report.isClean) {
           const line =
             'not a clean stop: a phase took too long; the next start reads the log again';
           this.#logger.warn({ phases: report.phases }, line);
         }
-        resolve();
+        stopped();
       });
     });
     this.#peerProof.close();
@@ -682,6 +681,17 @@ class ProductionNode implements RunningNode {
     this.#clientTls?.close();
     await this.#admin.close();
   }
+}
+
+/** Resolves when `action` calls back, or after `msMax`. */
+function within(msMax: number, action: (done: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, msMax);
+    action(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** `done` is called once: when all listen, or with the first error. */

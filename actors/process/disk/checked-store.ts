@@ -22,7 +22,8 @@ interface CheckedStoreOptions {
 
 export class CheckedStore {
   readonly #options: CheckedStoreOptions;
-  #inUse = false;
+  /** The engine until it is closed, by whoever has it then. */
+  #inUse: LmdbEngine | undefined;
   #checked = false;
   /** The engine while it is being checked. */
   #opened: LmdbEngine | undefined;
@@ -46,7 +47,7 @@ export class CheckedStore {
    * @throws EngineError, LineageError
    */
   open(): LmdbEngine | undefined {
-    if (this.#opened === undefined && this.#inUse) return undefined;
+    if (this.#opened === undefined && this.#inUse !== undefined) return undefined;
     try {
       const engine = this.#opened ?? this.#begin();
       if (!this.#checked && !this.#goOn(engine)) return undefined;
@@ -59,11 +60,17 @@ export class CheckedStore {
     }
   }
 
+  /** Calls `closed`, in a later turn, once nothing of the store is open any more. */
+  close(closed: () => void): void {
+    if (this.#inUse === undefined) setImmediate(closed);
+    else this.#inUse.close(closed);
+  }
+
   #begin(): LmdbEngine {
     const engine = this.#options.open(() => {
-      this.#inUse = false;
+      this.#inUse = undefined;
     });
-    this.#inUse = true;
+    this.#inUse = engine;
     this.#opened = engine;
     this.#startedMs = this.#options.nowMs();
     return engine;

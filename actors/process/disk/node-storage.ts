@@ -70,7 +70,8 @@ export class NodeStorage {
   readonly #forgotten = new Forgotten();
   /** A store that was begun anew, until it says what is lost, and the lineage names it. */
   #anew: AnewStore | undefined;
-  #checkProgress: () => string | undefined = () => undefined;
+  /** undefined when the engine is in memory. */
+  #store: CheckedStore | undefined;
   #nextMarkMs = 0;
 
   /** @throws DataDirectoryError, LineageError */
@@ -95,7 +96,7 @@ export class NodeStorage {
 
   /** The progress of the store's check; undefined when none is running. */
   get checkProgress(): string | undefined {
-    return this.#checkProgress();
+    return this.#store?.progress;
   }
 
   readonly openLog: WalOptions['open'] = (onRecord) => {
@@ -134,7 +135,7 @@ export class NodeStorage {
         logger.info({ keys, elapsedMs: Math.round(elapsedMs) }, 'the store has been checked');
       },
     });
-    this.#checkProgress = () => store.progress;
+    this.#store = store;
     return () => {
       // The log says what is lost with a store.
       if (this.#options.healsStore && this.#log === undefined) return undefined;
@@ -226,10 +227,19 @@ export class NodeStorage {
     });
   }
 
-  /** Refused data are not marked: the mark that refused them must refuse the next start too. */
-  close(isRefused: boolean): void {
+  /**
+   * `closed` is called when no file is open and none will be made. Refused data are not marked: the
+   * mark that refused them must refuse the next start too.
+   */
+  close(isRefused: boolean, closed: () => void): void {
     if (!isRefused) this.#mark();
     this.#lineageFile.close();
-    this.directory.close();
+    const release = (): void => {
+      // Another node may use the directory from now on.
+      this.directory.close();
+      closed();
+    };
+    if (this.#store === undefined) release();
+    else this.#store.close(release);
   }
 }
