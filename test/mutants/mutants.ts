@@ -913,6 +913,16 @@ export const MUTANTS: readonly Mutant[] = [
     budgetSeeds: 1,
     config: story('13-deps-of-all-that-answer'),
   },
+  {
+    name: 'two_values_at_one_ballot',
+    accordItem: 'messages: judged before they are believed',
+    file: `${CORE}local/replica.ts`,
+    find: 'if (!isProposed || !equal(accepted, ballot)) return false;',
+    replace: 'return false;',
+    why: 'a peer that proposes two values at one ballot ends a node',
+    budgetSeeds: 1,
+    config: { type: 'unit', file: 'test/actors/accord/local/replica.test.ts' },
+  },
   // ---- whole nodes ------------------------------------------------------------------------
   ...NODE_MUTANTS,
   ...DATABASE_MUTANTS,

@@ -286,7 +286,7 @@ export class Replica {
       return this.#nack(from, id, 'Accept', ballot, 'skewed', ZERO);
     }
     const command = this.#acceptable(from, 'Accept', id, ballot, true);
-    if (command === undefined) return;
+    if (command === undefined || this.#breaksBallot(from, command, message)) return;
     const deps = this.#take(from, command, message, 'Accepted');
     if (deps === undefined) return;
     const fresh = without(state.calcDeps(command, executeAt), deps);
@@ -296,7 +296,7 @@ export class Replica {
   #acceptInvalidate(from: number, message: AcceptInvalidate): void {
     const { id, ballot } = message;
     const command = this.#acceptable(from, 'AcceptInvalidate', id, ballot, true);
-    if (command === undefined) return;
+    if (command === undefined || this.#breaksBallot(from, command, message)) return;
     command.promised = ballot;
     command.accepted = ballot;
     command.deps = undefined;
@@ -311,6 +311,7 @@ export class Replica {
     const command = this.#acceptable(from, 'Commit', id, ballot, false);
     if (command === undefined) return;
     if (this.#denies(from, command, message)) return;
+    if (this.#breaksBallot(from, command, message)) return;
     if (command.status >= Status.Stable) {
       return state.reply(from, { type: 'CommitOk', id, ballot });
     }
@@ -374,6 +375,24 @@ export class Replica {
       return undefined;
     }
     return command;
+  }
+
+  /** A ballot has one owner, who proposes one value at it; another was taken here. */
+  #breaksBallot(
+    from: number,
+    command: Command,
+    message: Accept | AcceptInvalidate | Commit,
+  ): boolean {
+    const { status, accepted, executeAt } = command;
+    const { type, ballot } = message;
+    const isProposed = status === Status.Accepted || status === Status.AcceptedInvalidate;
+    if (!isProposed || !equal(accepted, ballot)) return false;
+    const proposed = status === Status.Accepted ? executeAt : undefined;
+    const value = message.type === 'AcceptInvalidate' ? undefined : message.executeAt;
+    const isSame = value === undefined ? proposed === value : proposed && equal(proposed, value);
+    if (isSame === true) return false;
+    this.#state.contradict(from, type, command, `ballot ${keyOf(ballot)} proposes something else`);
+    return true;
   }
 
   /** The record that a fact is about: below the mark it was settled here, and forgotten. */

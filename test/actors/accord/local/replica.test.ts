@@ -256,6 +256,21 @@ describe('AcceptInvalidate', () => {
   });
 });
 
+describe('a ballot', () => {
+  test.each([
+    ['a time, then none', accept(low, later), invalidate(low)],
+    ['no time, then one', invalidate(low), accept(low, later)],
+    ['one time, then another', accept(low, later), accept(low, id)],
+    ['a commit of what was not proposed', accept(low, later), commit(low)],
+    ['a commit of what is invalidated', invalidate(ZERO), commit(ZERO)],
+  ] as const)('takes one value: %s has no effect, and is told', (_, first, second) => {
+    const lone = having(preAccept(id), first);
+    const before = { ...lone.replica.view.find(id) };
+    expect(only(lone.take(second), 'Contradicted').reason).toMatch(/proposes something else/);
+    expect(lone.replica.view.find(id)).toMatchObject(before);
+  });
+});
+
 describe('Commit', () => {
   test('takes executeAt and deps, logs them, does not execute', () => {
     const lone = new LoneReplica();
