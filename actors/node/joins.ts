@@ -145,10 +145,15 @@ export class Joins<Store> {
     this.#whole.set(group, true);
   }
 
-  /** Another group has followed before the data came. */
-  abandoned(group: GroupId): void {
+  /** Its data are needed no more; the store still decides what is left of it. */
+  gaveUp(group: GroupId): void {
     this.#without.delete(group);
     this.#lost.delete(group);
+  }
+
+  /** Another group has followed before it ended here: the store has no part in it any more. */
+  abandoned(group: GroupId): void {
+    this.gaveUp(group);
     const at = this.#all.findIndex(({ join }) => isSameGroup(join.group.id, group));
     if (at !== -1) this.#all.splice(at, 1);
   }

@@ -25,13 +25,7 @@ import { MessageJudge } from '../accord/messages/message-judge.ts';
 import { type AccordMessage, isForCoordinator, ownerOf } from '../accord/messages/messages.ts';
 import { MessageValidator } from '../accord/messages/validation.ts';
 import { ClusterTime } from '../accord/primitives/cluster-time.ts';
-import {
-  fetchingIn,
-  followersOf,
-  Group,
-  type GroupDescriptor,
-  goesOnIn,
-} from '../accord/topology/group.ts';
+import { fetchingIn, Group, type GroupDescriptor, goesOnIn } from '../accord/topology/group.ts';
 import {
   type GroupId,
   GroupMap,
@@ -77,6 +71,7 @@ import { NewsFork } from './forwarding/news-fork.ts';
 import { isTaken } from './forwarding/taken-parts.ts';
 import { type GatewayMessage, gatewayActor } from './gateway-actor.ts';
 import { HandedChanges } from './handed-changes.ts';
+import { HeldGroups } from './held-groups.ts';
 import { Inquiries } from './inquiries.ts';
 import { Joins } from './joins.ts';
 import { LateRef } from './late-ref.ts';
@@ -123,11 +118,6 @@ export class Node {
   readonly system: ActorSystem;
   /** Those of the beginning of which this node is a member. */
   readonly #first: readonly Group[];
-  #groups: readonly Group[] = [];
-  /** The meta group, where it is one of them. */
-  #meta: Group | undefined;
-  /** The log of this node alone does not lead to the table from the beginning on. */
-  #keepsTable = false;
   /** Of the whole cluster, at the beginning. */
   readonly #allGroups: readonly Group[];
   /** Those of them that have not ended, and what follows the others. */
@@ -180,10 +170,7 @@ export class Node {
   readonly topology = new TopologyWatch();
   #toTopology: Outlet<TopologyActorMessage> | undefined;
   readonly #fullParts = new Set<string>();
-  /** Groups that have ended. */
-  readonly #ends = new GroupMap<EndOfGroup>();
-  /** By group: what followed it. */
-  readonly #successors = new GroupMap<readonly Group[]>();
+  readonly #held: HeldGroups;
   /** Groups of which this node became a member later. */
   readonly #joins: Joins<Store>;
   #toSnapshots: Outlet<SnapshotActorMessage> | undefined;
@@ -212,7 +199,7 @@ export class Node {
     this.#joins = new Joins(nodeId);
     this.#trafficKeptMax = limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
     this.#first = groupsOf(parts);
-    this.#hold(this.#first);
+    this.#held = new HeldGroups(nodeId, this.#first);
     this.#allGroups = allGroupsOf(parts, this.#first);
     if (!this.#allGroups.some(isMeta)) this.settings.read(0);
     this.#open = this.#allGroups;
@@ -270,7 +257,7 @@ export class Node {
 
   /** Those of which this node is a member, and which have not ended. */
   get groups(): readonly Group[] {
-    return this.#groups.filter((group) => !isMeta(group));
+    return this.#held.open.filter((group) => !isMeta(group));
   }
 
   /** The same of the whole cluster, as far as this node knows. */
@@ -342,7 +329,7 @@ export class Node {
   /** Why some group has no quorum of its members, for people; undefined: all have. */
   get unreachable(): string | undefined {
     const isUp = (member: number): boolean => member === this.#parts.nodeId || this.#up.has(member);
-    for (const group of this.#groups) {
+    for (const group of this.#held.open) {
       // One that has been replaced follows the others.
       if (isMeta(group) && !this.#isOfMeta()) continue;
       const { members, quorums } = group;
@@ -363,7 +350,7 @@ export class Node {
 
   /** In a sentence about its members; nothing where they are those of all groups. */
   #nameOf({ id, members }: Group): string {
-    if (this.#groups.every((other) => isSameSet(other.members, members))) return '';
+    if (this.#held.open.every((other) => isSameSet(other.members, members))) return '';
     return ` of group ${id.range}.${id.generation}`;
   }
 
@@ -502,7 +489,7 @@ export class Node {
           form: () => (this.#mayForm(startedMs) ? form : undefined),
           state: () => this.topology.state,
           isMember: () => this.#isOfMeta(),
-          endOf: (group) => this.#ends.get(group)?.executeAt,
+          endOf: (group) => this.#held.endOf(group)?.executeAt,
           hasData: (group, node) => this.#joins.hasData(group, node),
           lagging: () => this.#reports.current('lagging', clock.monotonicMs()),
           lacking: () => this.#reports.current('lacking', clock.monotonicMs()),
@@ -549,7 +536,7 @@ export class Node {
 
   /** One that is lost here ends in time. */
   #propose(token: number, command: string): void {
-    const group = this.#meta?.id;
+    const group = this.#held.meta?.id;
     if (group === undefined) return;
     const store = this.#storeOf.get(group);
     store?.toCoordinator.send({ type: 'ProposeTopology', group, token, command });
@@ -560,7 +547,7 @@ export class Node {
    * not, nor one that learns of a later generation than its own: it may have been replaced.
    */
   #isOfMeta(): boolean {
-    const meta = this.#meta?.id;
+    const meta = this.#held.meta?.id;
     if (meta === undefined || this.#joins.lacksData(meta)) return false;
     const { id } = this.topology.state?.topology.meta ?? {};
     return id === undefined || id.generation <= meta.generation;
@@ -632,7 +619,7 @@ export class Node {
   #followElsewhere({ topology, ended }: MetaState): void {
     // Transactions over several groups name them.
     for (const end of this.#joins.missed(ended, this.#ownGroups())) {
-      if (!this.#successors.has(end.group)) this.#ended(undefined, { type: 'Ended', ...end });
+      this.#ended(undefined, { type: 'Ended', ...end });
     }
     for (const { id, fromSlot, toSlot } of this.#open) {
       if (this.#storeOf.has(id)) continue;
@@ -646,28 +633,20 @@ export class Node {
    * node has joined may end before the node hears of the end of the one before it.
    */
   #ended(store: Store | undefined, end: EndOfGroup): void {
-    if (this.#ends.has(end.group)) return;
-    this.#ends.set(end.group, end);
-    const successors = end.successors.map((descriptor) => new Group(descriptor));
-    this.#successors.set(end.group, successors);
-    const follow = (group: Group): readonly Group[] => followersOf(group, this.#successors);
+    const isBegun = (group: GroupId): boolean => this.#storeOf.has(group);
+    const followed = this.#held.ended(end, store !== undefined, isBegun);
+    if (followed === undefined) return;
+    const { successors, begun } = followed;
+    const { follow } = this.#held;
     const isOpen = this.#open.some(({ id }) => isSameGroup(id, end.group));
-    const { nodeId } = this.#parts;
-    // Without data one is joined, when the topology has it.
-    const own = new Set(
-      successors.filter((_, at) => goesOnIn(end.successors[at] as GroupDescriptor, nodeId)),
-    );
-    const isMine = (group: Group): boolean =>
-      own.has(group) || (group.bit(nodeId) !== 0 && this.#storeOf.has(group.id));
-    this.#hold(this.#groups.flatMap(follow).filter(isMine));
     this.#open = this.#open.flatMap(follow);
+    for (const { id } of begun) if (store !== undefined) this.#storeOf.set(id, store);
     for (const group of successors) {
       this.#known.set(group.id, group);
       this.#count(group);
-      if (store !== undefined && own.has(group)) this.#storeOf.set(group.id, store);
       this.#router.add(this.#routeOf(group));
     }
-    if (this.#storeOf.has(end.group)) this.#toSnapshots?.send(this.#endedHere(end));
+    if (this.#hasEndedHere(end)) this.#toSnapshots?.send(this.#endedHere(end));
     this.#abandonLeft();
     for (const group of this.#framedOf(successors)) this.#toQuorum?.send({ type: 'Begin', group });
     if (isOpen) this.#placement?.ended(end.group, successors.flatMap(follow).map(placed));
@@ -677,17 +656,14 @@ export class Node {
     this.#joinGroups();
   }
 
-  #hold(groups: readonly Group[]): void {
-    this.#groups = groups;
-    this.#meta = groups.find(isMeta);
-    if (this.#meta === undefined) this.#keepsTable = true;
-  }
-
   /** One that takes no part any more begins with it, and follows the others. */
   #keepTable(): void {
     const { table } = this.#membership;
-    if (this.#meta === undefined && table.values.size > 0) this.#parts.onTable?.(table);
+    if (this.#held.meta === undefined && table.values.size > 0) this.#parts.onTable?.(table);
   }
+
+  readonly #hasEndedHere = ({ group }: EndOfGroup): boolean =>
+    this.#storeOf.has(group) && !this.#held.isOpen(group);
 
   #endedHere({ group, successors }: EndOfGroup): GroupEndedHere {
     const { nodeId } = this.#parts;
@@ -736,7 +712,7 @@ export class Node {
   #ownGroups() {
     return {
       isHere: (group: GroupId) => this.#storeOf.has(group),
-      open: this.#groups,
+      open: this.#held.open,
     };
   }
 
@@ -745,26 +721,25 @@ export class Node {
    * know what follows until the topology says so.
    */
   #abandonOlder(): void {
-    for (const group of this.#joins.superseded(this.#groups)) {
+    for (const group of this.#joins.superseded(this.#held.open)) {
       this.#storeOf.delete(group.id);
-      this.#hold(this.#groups.filter((other) => other !== group));
+      this.#held.left(group);
       this.#router.add(this.#routeOf(group));
-      this.#abandonData(group.id);
+      this.#joins.abandoned(group.id);
+      this.#fetchNoMore(group.id);
     }
   }
 
   /** This node has left them, and all that follows them, before their data came. */
   #abandonLeft(): void {
     for (const { group } of this.#joins.lacking()) {
-      const followers = followersOf(new Group(group), this.#successors);
-      const isNeeded = ({ id }: Group): boolean =>
-        this.#groups.some((own) => isSameGroup(own.id, id));
-      if (!followers.some(isNeeded)) this.#abandonData(group.id);
+      if (this.#held.isFollowed(group.id)) continue;
+      this.#joins.gaveUp(group.id);
+      this.#fetchNoMore(group.id);
     }
   }
 
-  #abandonData(group: GroupId): void {
-    this.#joins.abandoned(group);
+  #fetchNoMore(group: GroupId): void {
     this.#fetchedBytes.delete(group);
     this.#toSnapshots?.send({ type: 'Abandon', group });
   }
@@ -780,13 +755,10 @@ export class Node {
     if (this.#storeOf.has(descriptor.id)) return;
     const group = new Group(descriptor);
     const needless = this.#joins.joined(store, { group: descriptor, floor, parent });
-    for (const id of needless) {
-      this.#fetchedBytes.delete(id);
-      this.#toSnapshots?.send({ type: 'Abandon', group: id });
-    }
+    for (const id of needless) this.#fetchNoMore(id);
     this.#storeOf.set(group.id, store);
     this.#known.set(group.id, group);
-    this.#hold([...this.#groups, group]);
+    this.#held.joined(group);
     this.#router.add(this.#routeOf(group));
     if (!this.#joins.lacksData(descriptor.id)) return;
     this.#toSnapshots?.send({ type: 'Fetch', ...this.#fetched({ group: descriptor, parent }) });
@@ -806,14 +778,14 @@ export class Node {
   }
 
   #lostTable(): JoinedGroup | undefined {
-    const [table] = this.#joins.gone(this.#groups.filter(isMeta));
+    const [table] = this.#joins.gone(this.#held.open.filter(isMeta));
     const group = table && this.#known.get(table);
     return group && { group, parent: group.id, isAbsent: false };
   }
 
   /** Groups of this node whose data went with the store that was here before. */
   get lacking(): readonly GroupId[] {
-    return this.#joins.gone(this.#groups);
+    return this.#joins.gone(this.#held.open);
   }
 
   #fetched({ group, parent }: Pick<GroupJoin, 'group' | 'parent'>): JoinedGroup {
@@ -850,9 +822,7 @@ export class Node {
             ...[this.#lostTable()].flatMap((table) => table ?? []),
           ],
           ended: () =>
-            [...this.#ends.values()]
-              .filter(({ group }) => this.#storeOf.has(group))
-              .map((end) => this.#endedHere(end)),
+            [...this.#held.ends].filter(this.#hasEndedHere).map((end) => this.#endedHere(end)),
           donors: (group) => this.#donorsOf(group),
           tableOf: (group) => this.#tableOf(group),
           connected: () => this.#up,
@@ -926,7 +896,7 @@ export class Node {
 
   /** Also those that have ended: they decide what is left. */
   #everKnown(): readonly Group[] {
-    const ended = [...this.#ends.values()].flatMap(({ successors }) =>
+    const ended = [...this.#held.ends].flatMap(({ successors }) =>
       successors.map((its) => new Group(its)),
     );
     return [...this.#first, ...ended];
@@ -1008,8 +978,8 @@ export class Node {
           handOn: (part) => this.#handOn(part),
           ended: (store, end) => this.#ended(store, end),
           lagging: (members) => this.#toSnapshots?.send({ type: 'Lagging', members }),
-          ends: () => this.#ends.values(),
-          endOf: (group) => this.#ends.get(group),
+          ends: () => this.#held.ends,
+          endOf: (group) => this.#held.endOf(group),
           bareOks: (group) => this.#slots.get(group),
           contradicted: (from, type, reason) =>
             this.#judge.refuse(from, type, 'contradiction', reason),
@@ -1017,7 +987,7 @@ export class Node {
           knownTable: () => this.settings.known,
           table: () => this.settings.own,
           onTable: (table) => this.#tableChanged(table),
-          meta: () => (this.#isOfMeta() ? this.#meta?.id : undefined),
+          meta: () => (this.#isOfMeta() ? this.#held.meta?.id : undefined),
           onTableRead: (version) => {
             this.settings.read(version);
             this.#tellTable();
@@ -1071,7 +1041,7 @@ export class Node {
     const isOther = this.#followTopology(table);
     const isLater = this.settings.changed(table);
     if (isOther || isLater) this.#membership.has(table);
-    if ((isOther || isLater) && this.#keepsTable) this.#parts.onTable?.(table);
+    if ((isOther || isLater) && this.#held.wasOutOfMeta) this.#parts.onTable?.(table);
     if (isLater) {
       for (const store of this.stores) store.tableChanged(table);
       this.#tellTable();

@@ -470,11 +470,14 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#begin(group);
   }
 
-  /** Parts that wait go to the successors; those under way show whether they have an effect. */
+  /**
+   * Parts that wait go to the successors; those under way show whether they have an effect. It may
+   * have been told by the topology first, before this node knew that it was a member.
+   */
   #ended({ group, executeAt, successors }: EndOfGroup): void {
-    if (this.#spanning.hasEnded(group)) return;
-    this.#options.clock.observe(executeAt);
     const work = this.#groups.get(group);
+    if (work === undefined && this.#spanning.hasEnded(group)) return;
+    this.#options.clock.observe(executeAt);
     const its = successors.map((descriptor) => {
       const successor = new Group(descriptor);
       const isNew = work !== undefined && this.#groups.get(successor.id) === undefined;

@@ -89,3 +89,17 @@ test('its data are missed until they are there, and told till the topology knows
   other.held(4, MOVED);
   expect(other.hasData(MOVED, 4)).toBe(true);
 });
+
+test('a group whose data are needed no more stays one of its store, until another one follows', () => {
+  const { topology } = moved();
+  const joins = new Joins<string>(4);
+  joins.began('one', 1);
+  const [join] = joins.wanted(topology, NONE);
+  if (join === undefined) throw new Error('nothing is joined');
+  joins.joined('one', join);
+  joins.gaveUp(MOVED);
+  // A store that begins anew is told of it.
+  expect([joins.lacksData(MOVED), joins.of('one')]).toEqual([false, [join]]);
+  joins.abandoned(MOVED);
+  expect(joins.of('one')).toEqual([]);
+});

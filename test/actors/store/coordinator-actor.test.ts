@@ -293,6 +293,19 @@ describe('the end of a group', () => {
     expect([...bench.spanning].sort()).toEqual([10, 11]);
   });
 
+  test('that was known before this node knew of the group brings what follows it here', () => {
+    const bench = new Bench().run(20);
+    const [half] = halves;
+    if (half === undefined) throw new Error('no group');
+    const first = { ...half, id: { range: 20, generation: 2 } };
+    const follower = { ...first, id: { range: 20, generation: 3 } };
+    const told = { ...end, group: first.id, successors: [follower], executeAt };
+    bench.tell(told).tell({ type: 'Joined', group: first }).tell(told);
+    const id = { hlc: 5, flags: 2, node: 2, store: 0 };
+    bench.tell({ type: 'Recover', group: follower.id, id, definition: undefined }).run(20);
+    expect(bench.sent.map(({ type }) => type)).toContain('BeginRecovery');
+  });
+
   test('sends a read to the groups that follow', () => {
     const bench = new Bench().run(20).read(slots.slice(1));
     const [first] = bench.barriers;
