@@ -57,6 +57,11 @@ const LATE_QUESTIONS: Harness = {
   },
 };
 
+const COORDINATOR: Harness = {
+  type: 'unit',
+  file: 'test/actors/accord/coordinate/spanning-coordinator.test.ts',
+};
+
 export const SPANNING_MUTANTS: readonly Mutant[] = [
   {
     name: 'head_of_a_flush_is_sent',
@@ -268,5 +273,15 @@ export const SPANNING_MUTANTS: readonly Mutant[] = [
     why: 'after a restart a transaction executes without the keys of other groups',
     budgetSeeds: 20,
     config: FORGETFUL,
+  },
+  {
+    name: 'recoveries_wait_for_one_another',
+    accordItem: 'ranges: any replica that waits drives a recovery',
+    file: `${CORE}coordinate/spanning-coordinator.ts`,
+    find: 'isFull && !this.#givesWay(id)) return;',
+    replace: 'isFull) return;',
+    why: 'recoveries that wait until they may be read leave no room for those that they wait for',
+    budgetSeeds: 1,
+    config: COORDINATOR,
   },
 ];

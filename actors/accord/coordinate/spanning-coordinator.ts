@@ -167,9 +167,25 @@ export class SpanningCoordinator {
     // Another of its groups has asked for the same just now.
     const isFresh = round !== undefined && nowMs - round.startedMs < this.#limits.resendMs;
     if (isFresh && !equal(round.ballot, ZERO)) return;
-    if (round === undefined && this.recoveries >= this.#limits.recoveriesMax) return;
+    const isFull = this.recoveries >= this.#limits.recoveriesMax;
+    if (round === undefined && isFull && !this.#givesWay(id)) return;
     const body = definition?.body ?? round?.body;
     this.#recover(group, id, body, NOTHING_GONE);
+  }
+
+  /**
+   * A recovery that waits until its transaction is read waits for all before it: the last of them
+   * is given up for one of these, and asked for again. `false`: there is none.
+   */
+  #givesWay(id: TxnId): boolean {
+    let last: SpanningRound | undefined;
+    for (const round of this.#rounds.values()) {
+      const { phase, ballot, executeAt = ZERO } = round;
+      if (phase !== 'Read' || equal(ballot, ZERO)) continue;
+      if (compare(executeAt, last?.executeAt ?? id) > 0) last = round;
+    }
+    if (last !== undefined) this.#end(last);
+    return last !== undefined;
   }
 
   #recover(
