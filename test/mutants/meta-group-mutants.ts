@@ -2,6 +2,7 @@
 import type { Harness, Mutant } from './mutants.ts';
 
 const LEASES: Harness = { type: 'unit', file: 'test/security/acl-lease.test.ts' };
+const REPLICA: Harness = { type: 'unit', file: 'test/actors/accord/local/replica.test.ts' };
 const TABLE: Harness = { type: 'unit', file: 'test/storage/table-generations.test.ts' };
 
 export const META_GROUP_MUTANTS: readonly Mutant[] = [
@@ -34,5 +35,15 @@ export const META_GROUP_MUTANTS: readonly Mutant[] = [
     why: 'a node that looked away takes a lease from members that have left',
     budgetSeeds: 1,
     config: LEASES,
+  },
+  {
+    name: 'no_room_for_the_way_out',
+    accordItem: 'meta group: its changes are taken where too much is kept',
+    file: 'actors/accord/local/replica-state.ts',
+    find: 'const isUsual = begun && !isMetaGroup(this.group.id);',
+    replace: 'const isUsual = begun;',
+    why: 'what is kept for a new member leaves no room for the change by which it learns that it is one',
+    budgetSeeds: 1,
+    config: REPLICA,
   },
 ];

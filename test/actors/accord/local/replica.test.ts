@@ -13,6 +13,8 @@ import {
   type Timestamp,
   ZERO,
 } from '../../../../actors/accord/primitives/timestamp.ts';
+import { Group } from '../../../../actors/accord/topology/group.ts';
+import { metaGroup } from '../../../../actors/meta/topology.ts';
 import { at, ballot, LoneReplica, only, preAccept, touching } from '../fixture.ts';
 
 const id = at(1_000);
@@ -538,6 +540,16 @@ describe('without room for one more transaction', () => {
     expect(known()).toBe(4);
     lone.take({ ...recovery(low), id: at(905) } as AccordMessage);
     expect(known()).toBe(4);
+  });
+
+  // Only a change tells a new member that it is one, for whose sake all is kept.
+  test('changes of the topology are taken, up to the same limit for each member', () => {
+    const members = [1, 2, 3];
+    const meta = new Group(metaGroup({ members, electorate: members }));
+    const lone = new LoneReplica(meta, 3, { heldBytesMax: 2_500 });
+    for (const hlc of [900, 901]) lone.take({ type: 'Coordinate', id: at(hlc, 3), ...touching(1) });
+    for (const hlc of [902, 903, 904]) lone.take(preAccept(at(hlc)));
+    expect(lone.replica.view.commands.size).toBe(4);
   });
 
   test('known transactions go on, and this node itself may begin new ones', () => {
