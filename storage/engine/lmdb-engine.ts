@@ -53,9 +53,8 @@ import { OpenSnapshots } from './open-snapshots.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
 import { databaseOfRow, PLAIN_KEY_BYTES_MAX, ROW_KEY_BYTES_MAX, writeRowKey } from './row-key.ts';
 
-/** Changes encoded in one turn, and between two checks of their size. */
+/** Changes encoded in one turn, unless they are longer than a piece before. */
 const STAGED_PER_TURN = 512;
-const STAGED_AT_ONCE = 32;
 
 /**
  * A read that takes longer has waited for the disk, or for the processor; reads are taken to be
@@ -300,11 +299,11 @@ export class LmdbEngine implements Engine {
 
   *#changes(batch: DatabaseBatch, changes: LmdbChanges): Generator<void, void, undefined> {
     const { database } = batch;
-    yield* pieces(changes, (limit) =>
-      batch.take(limit, (change, entry) => this.#stageChange(changes, database, change, entry)),
+    yield* pieces(changes, () =>
+      batch.take(1, (change, entry) => this.#stageChange(changes, database, change, entry)),
     );
-    yield* pieces(changes, (limit) =>
-      batch.takeRows(limit, (of, order, name, value) => {
+    yield* pieces(changes, () =>
+      batch.takeRows(1, (of, order, name, value) => {
         this.#stageElement(changes, of, order, name, value);
       }),
     );
@@ -420,20 +419,16 @@ function stageDropped(changes: LmdbChanges, { added, finished }: DroppedRows): v
   }
 }
 
-/** Stages what `take` gives until it is at its end; yields after each piece. */
-function* pieces(
-  changes: LmdbChanges,
-  take: (limit: number) => number,
-): Generator<void, void, undefined> {
+/**
+ * Stages what `take` gives until it is at its end; yields after each piece. The size is looked at
+ * behind each change: a few may be of many MB.
+ */
+function* pieces(changes: LmdbChanges, take: () => number): Generator<void, void, undefined> {
   for (;;) {
     const before = changes.bytes;
-    let taken = 0;
-    let left = STAGED_PER_TURN;
-    do {
-      taken = take(STAGED_AT_ONCE);
-      left -= taken;
-    } while (taken > 0 && left > 0 && changes.bytes - before < PIECE_BYTES);
-    if (taken === 0) return;
+    for (let left = STAGED_PER_TURN; left > 0 && changes.bytes - before < PIECE_BYTES; left -= 1) {
+      if (take() === 0) return;
+    }
     yield;
   }
 }

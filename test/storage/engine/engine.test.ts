@@ -7,6 +7,7 @@ import { open } from 'lmdb';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Timestamp, ZERO } from '../../../actors/accord/primitives/timestamp.ts';
 import { groupRowKey } from '../../../storage/engine/group-rows.ts';
+import { PIECE_BYTES } from '../../../storage/engine/lmdb-changes.ts';
 import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import {
@@ -437,6 +438,37 @@ describe('the memory engine', () => {
 });
 
 describe('the lmdb engine', () => {
+  test('encodes one long value per turn, and many short ones', async () => {
+    const engine = lmdb()();
+    let turn = 0;
+    let committing = true;
+    const count = (): void => {
+      turn += 1;
+      if (committing) setImmediate(count);
+    };
+    count();
+    for (const [bytes, perTurn] of [
+      [PIECE_BYTES, 1],
+      [10, 100],
+    ] as const) {
+      const keys = Array.from({ length: 100 }, (_, at) => `${bytes}:${at}`);
+      const flush = batch(Object.fromEntries(keys.map((key) => [key, 'x'.repeat(bytes)])));
+      const [changed] = flush.databases as [DatabaseBatch];
+      const turns: number[] = [];
+      const take: DatabaseBatch['take'] = (limit, visit) => {
+        return changed.take(limit, (key, stored) => {
+          turns.push(turn);
+          visit(key, stored);
+        });
+      };
+      const meta = { ...flush.meta, appliedSequence: bytes };
+      await commit(engine, { meta, databases: [{ ...changed, take, blocks: [] }] });
+      const most = Math.max(...turns.map((one) => turns.filter((each) => each === one).length));
+      expect(most, `values of ${bytes} bytes`).toBe(perTurn);
+    }
+    committing = false;
+  });
+
   async function tamper(
     change: (raw: {
       data: ReturnType<ReturnType<typeof open>['openDB']>;
