@@ -1,7 +1,7 @@
 /**
  * The clients that do nothing wrong, in a process of their own so that no other client's work
- * counts as waiting. For each port in the arguments: one connection for PING, one for GET, one for
- * SET, each with one command at a time and a pause behind it. The parent disconnects to end it.
+ * counts as waiting. For each port in the arguments: one connection for each of the questions in
+ * them, with one command at a time and a pause behind it. The parent disconnects to end it.
  */
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +15,7 @@ const QUESTIONS: Record<Question, string> = {
   SET: 'SET bystander:written 1\r\n',
 };
 
-const [host = '', ...ports] = process.argv.slice(2);
+const [host = '', questions = '', ...ports] = process.argv.slice(2);
 const lines: Line[] = [];
 
 class Line {
@@ -76,7 +76,7 @@ process.on('message', () => process.send?.(lines.map((line) => line.take())));
 process.on('disconnect', () => process.exit());
 
 for (const port of ports.map(Number)) {
-  for (const question of Object.keys(QUESTIONS) as Question[]) {
+  for (const question of questions.split(',') as Question[]) {
     const line = new Line(port, question);
     lines.push(line);
     void line.run();

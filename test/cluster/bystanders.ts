@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HOST, type TestCluster } from './harness.ts';
 
 export type Question = 'PING' | 'GET' | 'SET';
+const QUESTIONS: readonly Question[] = ['PING', 'GET', 'SET'];
 
 /** Of one connection. */
 export interface Answers {
@@ -24,11 +25,11 @@ export class Bystanders {
     this.#process = process;
   }
 
-  /** Resolves when all of them have had answers. */
-  static async start(cluster: TestCluster): Promise<Bystanders> {
+  /** One connection for each question on every node. Resolves when all have had answers. */
+  static async start(cluster: TestCluster, questions = QUESTIONS): Promise<Bystanders> {
     const path = join(import.meta.dirname, 'bystander-process.ts');
     const ports = cluster.nodes.map(({ redisPort }) => String(redisPort));
-    const child = fork(path, [HOST, ...ports], { execArgv: ['--import', 'tsx'] });
+    const child = fork(path, [HOST, questions.join(), ...ports], { execArgv: ['--import', 'tsx'] });
     const bystanders = new Bystanders(child);
     for (;;) {
       const answers = await bystanders.take();
