@@ -149,6 +149,10 @@ export class Coordinators {
     return this.#spanning.coordinate(parts, commands, nowMs);
   }
 
+  /**
+   * This, answers and counts may be of a group in which the node has no part any more: they were
+   * under way as that ended, and are as good as lost.
+   */
   recover(
     group: GroupId,
     id: TxnId,
@@ -156,19 +160,19 @@ export class Coordinators {
     nowMs: number,
   ): void {
     if (isSpanning(id)) return this.#spanning.recover(group, id, definition, nowMs);
-    this.#touch(group).recover(id, definition, nowMs);
+    if (this.#all.has(group)) this.#touch(group).recover(id, definition, nowMs);
   }
 
   handle(group: GroupId, from: number, message: AccordMessage, nowMs: number): void {
     if ('id' in message && isSpanning(message.id)) {
       return this.#spanning.handle(group, from, message, nowMs);
     }
-    this.#touch(group).handle(from, message, nowMs);
+    if (this.#all.has(group)) this.#touch(group).handle(from, message, nowMs);
   }
 
   /** See `Coordinator.answeredBarely`. */
   answeredBarely(group: GroupId, answer: BareOk, nowMs: number): boolean {
-    return this.#touch(group).answeredBarely(answer, nowMs);
+    return this.#all.has(group) && this.#touch(group).answeredBarely(answer, nowMs);
   }
 
   peerUp(peer: number): void {

@@ -6,6 +6,7 @@ import { Coordinators } from '../../../../actors/accord/coordinate/coordinators.
 import type { SpanningEffect } from '../../../../actors/accord/coordinate/spanning-coordinator.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
 import { participantsOf } from '../../../../actors/accord/primitives/participants.ts';
+import { ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
 import { Group } from '../../../../actors/accord/topology/group.ts';
 import type { GroupId } from '../../../../actors/accord/topology/group-id.ts';
 import { groupOf } from '../fixture.ts';
@@ -73,7 +74,19 @@ test('a thousand idle groups are not ticked; one with a round is, until it is de
   tick.mockRestore();
 });
 
-test('a group that is not here is a mistake of the shell', () => {
+test('what is under way for a group that is not here any more is as good as lost', () => {
+  const { coordinators } = storeOf(1);
+  const gone = { range: 9, generation: 1 };
+  const id = { hlc: 5, flags: 2, node: SELF, store: 0 };
+  const vote = { type: 'PreAcceptOk', id, vote: id, deps: new Uint8Array() } as const;
+  coordinators.handle(gone, 2, vote, NOW_MS);
+  coordinators.recover(gone, id, undefined, NOW_MS);
+  const answer = { id, round: 'PreAccept', ballot: ZERO, members: 3 } as const;
+  expect(coordinators.answeredBarely(gone, answer, NOW_MS)).toBe(false);
+  expect([effectsOf(coordinators), coordinators.busy()]).toEqual([[], []]);
+});
+
+test('to ask for a group that is not here is a mistake of the shell', () => {
   const { coordinators } = storeOf(1);
   expect(() => coordinators.state({ range: 9, generation: 1 })).toThrow('not in this store');
 });
