@@ -666,6 +666,16 @@ export const MUTANTS: readonly Mutant[] = [
     config: story('36-reject-before-needs-electors'),
   },
   {
+    name: 'fence_above_what_is_open',
+    accordItem: '36 (our form)',
+    file: `${CORE}durability/durability-rounds.ts`,
+    find: 'const before = this.#belowOpen(past);',
+    replace: 'const before = past;',
+    why: 'on a slow disk each fence refuses what is under way, and nothing is ever decided',
+    budgetSeeds: 1,
+    config: { type: 'unit', file: 'test/actors/accord/durability/durability-rounds.test.ts' },
+  },
+  {
     name: 'conflicts_covered_too_soon',
     accordItem: '25 (our form: the index lets go)',
     file: `${CORE}local/replica-state.ts`,

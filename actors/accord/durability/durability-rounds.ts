@@ -168,12 +168,12 @@ export class DurabilityRounds {
     if (nowMs < this.#nextRoundMs || this.#task !== undefined) return;
     if (nowMs < this.#leadsFromMs()) return;
     this.#nextRoundMs = nowMs + limits.durabilityEveryMs;
-    const hlc = clock.presentUs - limits.durabilityLagMs * 1_000;
+    const past = boundAt(clock.presentUs - limits.durabilityLagMs * 1_000);
+    const before = this.#belowOpen(past);
     const base = state.redundantBefore;
     // A cluster that holds nothing to forget needs no rounds.
-    if (hlc <= base.hlc || !this.#hasToForget()) return;
+    if (compare(before, base) <= 0 || !this.#hasToForget()) return;
     this.#retaining = false;
-    const before = boundAt(hlc);
     if (this.#isAllApplied() && this.#areTooFew()) {
       this.#redundantUpTo(before);
       return this.#hints.tellMark();
@@ -182,6 +182,19 @@ export class DurabilityRounds {
     state.trace('durability round');
     for (const peer of state.peers) state.send(peer, { type: 'RejectBefore', before, base });
     this.#rejectBefore(self, { type: 'RejectBefore', before, base });
+  }
+
+  /**
+   * A round ends when all that it names is settled, so a higher fence would not let more be
+   * forgotten. But where votes take longer than the fence stays behind, as on a slow disk, each
+   * fence would refuse what is under way, and its recovery, and nothing would ever be settled.
+   */
+  #belowOpen(before: Timestamp): Timestamp {
+    let lowest = before;
+    for (const { id, status } of this.#state.unapplied) {
+      if (!isTerminal(status) && compare(id, lowest) < 0) lowest = boundAt(id.hlc);
+    }
+    return lowest;
   }
 
   /** All that has an effect executes before the Close: lists of others name nothing new. */

@@ -135,7 +135,7 @@ describe('a round', () => {
     const lone = replica(1);
     const known = at(1_000_000, 2);
     const unheard = at(1_100_000, 2);
-    lone.take(preAccept(known), 2);
+    lone.take(stable(known), 2);
     const rejectBefore = lead(lone);
     lone.take(
       {
@@ -148,11 +148,30 @@ describe('a round', () => {
     );
     lone.tick(1);
     expect(lone.replica.view.redundantBefore).toEqual(ZERO);
-    lone.take(stable(known), 2);
     lone.take({ type: 'CommitInvalidate', id: unheard }, 2);
     const [sent] = messages(lone.tick(1), 'AppliedList');
     expect(lone.replica.view.redundantBefore).toEqual(rejectBefore.before);
     expect(decodeDeps(sent?.ids ?? new Uint8Array(1))).toEqual([known]);
+  });
+
+  // On a slow disk fences refused all that was under way, and all recoveries of it, for ever.
+  test('refuses nothing that is later than what its leader knows to be under way', () => {
+    const lone = replica(1);
+    const [applied, open] = [at(1_000_000, 2), at(1_100_000, 2)];
+    lone.take(stable(applied), 2);
+    for (const id of [open, at(1_200_000, 2)]) lone.take(preAccept(id), 2);
+    const { before } = lead(lone);
+    expect(before).toEqual({ ...ZERO, hlc: open.hlc });
+    for (const node of [2, 3]) {
+      const end = { before, base: ZERO, end: before, ids: encodeDeps([applied]) };
+      lone.take({ type: 'RejectBeforeOk', ...end }, node);
+    }
+    expect(messages(lone.tick(1), 'AppliedList')).toHaveLength(2);
+    expect(lone.replica.view.redundantBefore).toEqual(before);
+    // No other one is begun for the same.
+    expect(messages(lone.tick(1_000), 'RejectBefore')).toEqual([]);
+    lone.take({ type: 'CommitInvalidate', id: open }, 2);
+    expect(messages(lone.tick(1_000), 'RejectBefore')[0]?.before.hlc).toBe(1_200_000);
   });
 
   test('does not settle with a quorum that lacks electors', () => {
