@@ -652,10 +652,14 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       const groups = parts.map(({ group }) => group);
       const pending = { ...waiting, part: { ...part, groups } };
       const work = this.#workOf(pending.part);
-      if (work === undefined) return;
+      this.#spanning.begun(waiting);
+      if (work === undefined) {
+        // This node has left all of them meanwhile.
+        this.#place(waiting);
+        continue;
+      }
       const commands = bodyOf([pending.part.bytes], this.#head);
       const id = this.#coordinators.coordinateSpanning(parts, commands, this.#nowMs());
-      this.#spanning.begun(waiting);
       this.#begun(work, id, [pending], commands.length);
     }
   }
@@ -807,13 +811,16 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     if (transaction === undefined || pending === undefined) return;
     const wider = transaction.work.batcher.withSlots(pending, slots);
     const groups = this.#spanning.partsOf(wider.part).map(({ group }) => group);
-    const only = groups.length > 1 ? undefined : groups[0] && this.#groups.get(groups[0]);
-    if (only !== undefined) {
-      only.batcher.addToTransactions(wider);
-      this.#waiting.add(only);
-    } else if (!this.#spanning.add({ ...wider, part: { ...wider.part, groups } })) {
-      this.#fail(pending, REFUSED.busy);
+    const begun = { ...wider, part: { ...wider.part, groups } };
+    if (groups.length > 1) {
+      if (!this.#spanning.add(begun)) this.#fail(pending, REFUSED.busy);
+      return;
     }
+    const only = groups[0] && this.#groups.get(groups[0]);
+    // This node has left it meanwhile.
+    if (only === undefined) return this.#place(begun);
+    only.batcher.addToTransactions(wider);
+    this.#waiting.add(only);
   }
 
   #noteDecision(id: TxnId): void {

@@ -306,6 +306,30 @@ describe('the end of a group', () => {
     expect(bench.sent.map(({ type }) => type)).toContain('BeginRecovery');
   });
 
+  test('hands on what would begin in groups that this node has left', () => {
+    const elsewhere = { members: [4, 5, 6], electorate: [4, 5, 6] };
+    const left = (group: Group['id'], followers: readonly GroupDescriptor[]) => {
+      const successors = followers.map((each) => ({ ...each, ...elsewhere }));
+      return { type: 'Ended', group, executeAt, successors } as const;
+    };
+    const bench = new Bench().run(20);
+    bench.part({ participants: slots.slice(0, 1) });
+    const [first] = bench.begun;
+    if (first === undefined) throw new Error('nothing begun');
+    const [half] = halves;
+    if (half === undefined) throw new Error('no half');
+    bench.tell(left(GROUP.id, [{ ...half, fromSlot: 0, toSlot: REDIS_SLOTS }]));
+    // Its run has met a key outside of its footprint.
+    const run = { key: keyOf(first.id), part: 0, slots };
+    bench.tell({ type: 'Outside', runs: [run] }).run(20);
+    expect([bench.spanning, bench.told]).toEqual([[], ['1: TRYAGAIN refused']]);
+
+    const both = new Bench({ groups: HALVES, connected: [] }).run(20);
+    both.part({ groups: BOTH, participants: TWO_KEYS });
+    for (const [at, { id }] of HALVES.entries()) both.tell(left(id, halves.slice(at, at + 1)));
+    expect(both.run(TICK_MS).told).toEqual(['1: TRYAGAIN refused']);
+  });
+
   test('sends a read to the groups that follow', () => {
     const bench = new Bench().run(20).read(slots.slice(1));
     const [first] = bench.barriers;
